@@ -1,0 +1,399 @@
+"""The built site: its links, what it fetches, and what a browser shows at the width of a desk and of a pocket.
+
+The browser is Chromium. Where there is none its tests skip, unless BOOK_REQUIRE_BROWSER=1.
+"""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests import pages
+from tools import notebooks as nb
+
+sys.path.insert(0, str(nb.ROOT / "book" / "ext"))
+import book_links  # noqa: E402
+
+BUILD = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+WIDTHS = {"desk": (1280, 900), "pocket": (390, 844)}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def build(folder, **environment):
+    """Build the book into `folder` and return what is there. No repository is known unless the environment names one."""
+    plain = {k: v for k, v in os.environ.items() if k != "GITHUB_REPOSITORY"}
+    done = subprocess.run(
+        [*BUILD, "--path-output", str(folder), "--all", "-W", "-n", "--keep-going"],
+        cwd=nb.ROOT,
+        env={**plain, "GIT_DIR": str(folder / "no-git"), **environment},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        pytest.fail("the site does not build:\n" + (done.stdout + done.stderr)[-4000:], pytrace=False)
+    root = folder / "_build" / "html"
+    files = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+    html = {f: (root / f).read_text(encoding="utf-8") for f in sorted(files) if f.endswith(".html")}
+    html = {f: text for f, text in html.items() if not f.startswith("_static/")}
+    return SimpleNamespace(root=root, files=files, pages=html)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The site as GitHub Actions builds it."""
+    return build(tmp_path_factory.mktemp("published"), GITHUB_REPOSITORY="Owner/name")
+
+
+def no(complaints, about):
+    if complaints:
+        pytest.fail(f"{about}:\n" + "\n".join(f"- {text}" for text in complaints), pytrace=False)
+
+
+def on_pages(site, check):
+    return [f"{path}: {text}" for path, html in site.pages.items() for text in check(html)]
+
+
+# ---------------------------------------------------------------- the files
+
+
+def test_every_chapter_is_on_the_site(site):
+    assert {f"notebooks/{path.stem}.html" for path in nb.notebook_paths()} <= set(site.pages)
+
+
+def test_links_resolve(site):
+    no(pages.broken_links(site.pages, site.files), "links that lead nowhere")
+
+
+@pytest.mark.parametrize("which", ["site", "published"])
+def test_nothing_is_fetched_from_elsewhere(which, request):
+    built = request.getfixturevalue(which)
+    found = on_pages(built, pages.external_resources)
+    for file in sorted(f for f in built.files if f.endswith(".css")):
+        css = (built.root / file).read_text(encoding="utf-8")
+        found += [f"{file}: {address}" for address in pages.external_in_css(css)]
+    no(found, "fetched from other sites")
+
+
+def test_no_thebe_and_no_requirejs(site):
+    no(on_pages(site, pages.unwanted_scripts), "scripts that fetch from other sites")
+
+
+def test_images_have_alt_text(site):
+    no(on_pages(site, pages.images_without_alt), "images without alt text")
+
+
+def test_chapters_can_be_downloaded(site):
+    for path in nb.notebook_paths():
+        links = [e.get("href", "") for e in pages.soup(site.pages[f"notebooks/{path.stem}.html"]).find_all("a")]
+        assert f"../_sources/notebooks/{path.name}" in links, f"{path.stem} has no link to its notebook"
+
+
+def test_every_term_of_the_glossary_is_linked(site):
+    chapters = [html for path, html in site.pages.items() if path.startswith("notebooks/")]
+    no(
+        pages.unlinked_terms(site.pages["book/glossary.html"], chapters),
+        "terms that no chapter links to (write *the term* where a chapter introduces it, or leave it out)",
+    )
+
+
+# ---------------------------------------------------------------- the repository
+
+
+def test_buttons_lead_to_the_repository(published):
+    for path in nb.notebook_paths():
+        html = published.pages[f"notebooks/{path.stem}.html"]
+        links = {e.get("href", "") for e in pages.soup(html).find_all("a")}
+        assert f"https://colab.research.google.com/github/Owner/name/blob/main/notebooks/{path.name}" in links
+        assert "https://github.com/Owner/name" in links
+        assert any(link.startswith("https://github.com/Owner/name/issues/new") for link in links)
+    assert "sitemap.xml" in published.files
+    assert "https://owner.github.io/name/" in (published.root / "sitemap.xml").read_text(encoding="utf-8")
+
+
+def test_without_a_repository_the_buttons_are_absent(site):
+    found = [
+        f"{path}: {e['href']}"
+        for path, html in site.pages.items()
+        for e in pages.soup(html).find_all("a", href=True)
+        if "colab.research" in e["href"] or "/blob/" in e["href"] or "/issues/new" in e["href"]
+    ]
+    no(found, "buttons that cannot know where they lead")
+    assert "sitemap.xml" not in site.files
+
+
+@pytest.mark.parametrize(
+    ("variable", "remote", "expected"),
+    [
+        ("owner/name", None, "owner/name"),
+        ("owner/name", "https://github.com/another/one.git", "owner/name"),
+        (None, "https://github.com/owner/name.git", "owner/name"),
+        (None, "https://github.com/owner/name", "owner/name"),
+        (None, "git@github.com:owner/na.me.git", "owner/na.me"),
+        (None, "ssh://git@github.com/owner/name.git", "owner/name"),
+        (None, "https://user:secret@github.com/owner/name.git", "owner/name"),
+        (None, "https://gitlab.com/owner/name.git", None),
+        (None, "https://notgithub.com/owner/name.git", None),
+        (None, "/srv/git/name.git", None),
+        (None, None, None),
+        ("nonsense", None, None),
+    ],
+)
+def test_which_repository(tmp_path, monkeypatch, variable, remote, expected):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    if variable:
+        monkeypatch.setenv("GITHUB_REPOSITORY", variable)
+    if remote:
+        subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+        subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", remote], check=True)
+    assert book_links.find_repository(tmp_path) == expected
+
+
+def test_a_machine_without_git(tmp_path, monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert book_links.find_repository(tmp_path) is None
+
+
+# ---------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        reason = "Chromium was not found: install it (Debian: apt-get install chromium) to run the tests in a browser"
+        if os.environ.get("BOOK_REQUIRE_BROWSER", "") not in ("", "0"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(browser, site):
+    """The site, served on this machine only. It asks for the browser first: without one nothing need be built."""
+    handler = functools.partial(Quiet, directory=str(site.root))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+LOOK = """async () => {
+  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+  await Promise.all([...document.images].map(i => i.decode().catch(() => null)));
+  const root = document.documentElement;
+  return {
+    sources: document.querySelectorAll('.math').length,
+    rendered: document.querySelectorAll('mjx-container').length,
+    errors_in_math: [...document.querySelectorAll('mjx-merror')].map(e => e.getAttribute('data-mjx-error') || e.textContent),
+    scroll: root.scrollWidth, client: root.clientWidth,
+    images: [...document.images].map(i => ({src: i.getAttribute('src'), alt: i.alt, width: i.naturalWidth})),
+    theme: root.dataset.theme,
+    background: getComputedStyle(document.body).backgroundColor,
+  };
+}"""
+
+
+def visit(browser, address, path, size=WIDTHS["desk"], scheme="light", then=None):
+    """Open a page and return what is seen, with the requests that were made and the errors that were logged."""
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, is_mobile=width < 500, has_touch=width < 500
+    )
+    page = context.new_page()
+    external, failed, errors = [], [], []
+
+    def requested(request):
+        if not request.url.startswith((address, "data:", "blob:")):
+            external.append(request.url)
+
+    page.on("request", requested)
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.on("response", lambda r: failed.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    try:
+        page.goto(address + path, wait_until="load")
+        seen = page.evaluate(LOOK)
+        seen["then"] = then(page) if then else None
+    finally:
+        context.close()
+    return SimpleNamespace(external=external, failed=failed, errors=errors, **seen)
+
+
+@pytest.fixture(scope="module")
+def visits(browser, address, site):
+    """Every page at every width: {(path, width): what is seen}. The front page only forwards to book/index."""
+    paths = [path for path in site.pages if path != "index.html"]
+    return {(path, name): visit(browser, address, path, size) for path in paths for name, size in WIDTHS.items()}
+
+
+def seen(visits, complaint):
+    """Complaints over all visits; `complaint` maps what is seen to a list."""
+    return [f"{path} ({width}): {text}" for (path, width), page in visits.items() for text in complaint(page)]
+
+
+def test_no_request_fails(visits):
+    no(seen(visits, lambda page: page.failed), "requests that failed")
+
+
+def test_no_request_leaves_the_site(visits):
+    no(seen(visits, lambda page: page.external), "requests to other sites")
+
+
+def test_the_console_is_quiet(visits):
+    no(seen(visits, lambda page: page.errors), "errors in the console")
+
+
+def test_mathematics_is_rendered(visits):
+    def complaint(page):
+        missing = page.rendered < page.sources
+        return page.errors_in_math + ([f"{page.rendered} of {page.sources} formulas are rendered"] if missing else [])
+
+    assert any(page.sources for (path, _), page in visits.items() if path.startswith("notebooks/"))
+    no(seen(visits, complaint), "mathematics")
+
+
+def test_no_page_scrolls_sideways(visits):
+    def complaint(page):
+        return [f"it is {page.scroll} pixels wide in a window of {page.client}"] if page.scroll > page.client else []
+
+    no(seen(visits, complaint), "pages wider than the window")
+
+
+def test_images_load_and_say_what_they_show(visits):
+    def complaint(page):
+        return [i["src"] for i in page.images if not i["width"] or not i["alt"].strip()]
+
+    no(seen(visits, complaint), "images that do not load or have no alt text")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colour_scheme_is_the_readers(browser, address, site, scheme):
+    chapter = next(path for path in site.pages if path.startswith("notebooks/"))
+    for path in ("book/index.html", chapter):
+        page = visit(browser, address, path, scheme=scheme)
+        assert page.theme == scheme
+        red, green, blue = (float(v) for v in page.background.removeprefix("rgb(").removesuffix(")").split(",")[:3])
+        assert (red + green + blue > 384) == (scheme == "light")
+
+
+def test_search_finds_a_word(browser, address):
+    def results(page):
+        page.wait_for_selector("#search-results li", timeout=15_000)
+        return page.locator("#search-results li").count()
+
+    assert visit(browser, address, "search.html?q=padding", then=results).then >= 1
+
+
+# ---------------------------------------------------------------- the checks themselves
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<script src="https://cdn.example.org/a.js"></script>',
+        '<script src="//cdn.example.org/a.js"></script>',
+        '<link rel="stylesheet" href="https://fonts.example.org/a.css">',
+        '<link rel="preconnect" href="https://fonts.example.org">',
+        '<img src="https://example.org/a.png" alt="a">',
+        '<img srcset="//example.org/a.png 2x" alt="a">',
+        '<iframe src="https://example.org/"></iframe>',
+        "<style>@import 'https://example.org/a.css';</style>",
+        '<p style="background: url(https://example.org/a.png)">',
+    ],
+)
+def test_a_planted_request_is_seen(html):
+    assert pages.external_resources(html)
+
+
+def test_what_is_not_fetched_passes():
+    html = '<link rel="canonical" href="https://a.org/"><a href="https://a.org">a</a><script src="a.js"></script>'
+    assert pages.external_resources(html + '<img src="data:image/png;base64,AAAA">') == []
+    assert pages.external_in_css("/* url(https://a.org/x) */ a { background: url(data:image/svg+xml;x) }") == []
+
+
+def test_a_planted_font_is_seen():
+    assert pages.external_in_css("@font-face { src: url('https://fonts.example.org/a.woff2') }")
+
+
+@pytest.mark.parametrize(
+    "html", ['<script src="_static/sphinx-thebe.js"></script>', "<script>load('https://unpkg.com/thebe')</script>"]
+)
+def test_a_planted_script_is_seen(html):
+    assert pages.unwanted_scripts(html)
+    assert pages.unwanted_scripts('<script src="_static/doctools.js"></script>') == []
+
+
+@pytest.mark.parametrize(
+    "image", ['<img src="a.png">', '<img src="a.png" alt=" ">', '<img src="a" alt="../_images/3f.png">']
+)
+def test_a_planted_image_without_alt_is_seen(image):
+    assert pages.images_without_alt(image)
+    assert pages.images_without_alt('<img src="a.png" alt="A line that falls">') == []
+
+
+@pytest.mark.parametrize("link", ["c.html", "b.html#no", "#no", "../a.html", "d/b.html"])
+def test_a_planted_broken_link_is_seen(link):
+    good = {"a.html": '<p id="x"><a href="b.html#y">b</a><a href="#x">x</a><a href="#">top</a>', "b.html": '<p id="y">'}
+    assert pages.broken_links(good, set(good)) == []
+    planted = {**good, "a.html": good["a.html"] + f'<a href="{link}">?</a>'}
+    assert pages.broken_links(planted, set(good))
+
+
+def test_a_planted_refresh_is_seen():
+    assert pages.broken_links({"index.html": '<meta http-equiv="Refresh" content="0; url=no.html">'}, {"index.html"})
+
+
+def test_a_planted_term_is_seen():
+    glossary = (
+        '<dl class="glossary"><dt id="term-a">a</dt><dt id="term-b">b</dt><dd></dd><dt id="term-c">c</dt><dd></dd></dl>'
+    )
+    chapter = '<a class="term-link" href="../book/glossary.html#term-b">b</a>'
+    assert pages.unlinked_terms(glossary, [chapter]) == ["term-c"]
+
+
+PLANTED = """<html><head><title>x</title></head><body style="margin: 0">
+<span class="math">x</span><mjx-container></mjx-container><div style="width: 600px">wide</div>
+<img src="missing.png" alt="gone"><script src="http://127.0.0.1:9/x.js"></script><script>throw Error("planted")</script>
+"""
+
+
+def test_planted_mistakes_are_seen_in_the_browser(browser, address, site):
+    """A page that fails in every way, opened as the others are."""
+    (site.root / "planted.html").write_text(PLANTED, encoding="utf-8")
+    page = visit(browser, address, "planted.html", size=WIDTHS["pocket"])
+    Path(site.root / "planted.html").unlink()
+    assert any("missing.png" in url for url in page.failed)
+    assert page.external == ["http://127.0.0.1:9/x.js"]
+    assert any("planted" in text for text in page.errors)
+    assert page.scroll > page.client
+    assert [i["width"] for i in page.images] == [0]
+    assert page.theme is None

@@ -1,0 +1,313 @@
+"""The tools on small books made for the purpose: executing, copying recaps, running studies."""
+
+import json
+
+import nbformat
+import pytest
+
+from tools import execute, recaps, study
+from tools import notebooks as nb
+
+
+def code(source, *tags):
+    cell = nbformat.v4.new_code_cell(source)
+    cell.metadata["tags"] = list(tags)
+    return cell
+
+
+def markdown(text):
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def save(path, *cells):
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = list(cells)
+    nb.write(notebook, path)
+    return path
+
+
+# ---------------------------------------------------------------- execute
+
+NOISY = """
+import sys, warnings
+from tqdm.auto import tqdm
+print("before")
+for _ in tqdm(range(3)):
+    warnings.warn("mind the gap")
+print("after")
+"""
+
+
+def test_a_second_run_writes_the_same_bytes_and_no_noise(tmp_path, capsys):
+    path = save(
+        tmp_path / "01_small.ipynb",
+        markdown("# Small"),
+        code("import os, random\nrandom.seed(0)\nprint(random.random(), os.listdir())", "setup"),
+        code(NOISY),
+        code("\n2 + 2\n"),
+        code(""),
+        code("import matplotlib.pyplot as plt\nplt.plot([0, 1]);"),
+    )
+    assert execute.main([str(path)]) == 0
+    first = path.read_bytes()
+    assert "[  2/4]" in capsys.readouterr().out  # progress is shown
+    assert execute.main([str(path)]) == 0
+    assert path.read_bytes() == first
+
+    notebook = nb.read(path)
+    assert notebook.metadata.book.source_hash == nb.source_hash(notebook)
+    _, setup, noisy, result, empty, figure = notebook.cells
+    assert setup.outputs[0].text.endswith(" []\n")  # the folder was empty
+    assert [(o.output_type, o.text) for o in noisy.outputs] == [("stream", "before\nafter\n")]
+    assert result.outputs[0].data == {"text/plain": "4"} and result.execution_count == 3
+    assert empty.execution_count is None
+    assert "image/png" in figure.outputs[0].data
+    assert "widgets" not in notebook.metadata
+
+
+def test_a_failing_cell_is_shown_and_the_notebook_left_alone(tmp_path, capsys):
+    path = save(
+        tmp_path / "01_small.ipynb", code("word = 'queue'"), code("def spell(w):\n    return w[9]\n\nspell(word)")
+    )
+    before = path.read_bytes()
+    assert execute.main([str(path)]) == 1
+    said = execute.ANSI.sub("", capsys.readouterr().err)
+    assert "01_small.ipynb, code cell 2 of 2 failed" in said
+    assert "return w[9]" in said and "IndexError: string index out of range" in said  # the traceback
+    assert "left as it was" in said
+    assert path.read_bytes() == before
+
+
+def test_a_missing_package_is_named_with_its_remedy(tmp_path, capsys):
+    path = save(tmp_path / "01_small.ipynb", code("import no_such_package.part"))
+    before = path.read_bytes()
+    assert execute.main([str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "The package 'no_such_package' is missing" in said and "pip install -r requirements.txt" in said
+    assert path.read_bytes() == before
+
+
+def test_an_unknown_chapter_is_named(capsys):
+    assert execute.main(["99"]) == 1
+    assert "no notebook called '99'; there are:" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- recaps and studies
+
+SETUP = "import json\nfrom types import SimpleNamespace\n\ndevice = SimpleNamespace(type='cpu')"
+F = 'def f(x):\n    """Twice x."""\n    return 2 * x  # doubled'
+G = 'def g(x):\n    """f, and one more."""\n    return f(x) + 1'
+STUDY = """
+ABOUT = "a tiny study."
+USES = ["g"]
+
+
+def run(book, report):
+    report("running")
+    return {"seeds": [0, 1], "values": [book["g"](seed) for seed in (0, 1)]}
+"""
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A book of two chapters: the first defines f and g, which uses f; the second uses g."""
+    monkeypatch.setattr(nb, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(nb, "STUDIES", tmp_path / "studies")
+    for folder in (nb.NOTEBOOKS, nb.STUDIES):
+        folder.mkdir()
+    save(
+        nb.NOTEBOOKS / "01_one.ipynb", markdown("# One"), code(SETUP, "setup"), code(F, "define:f"), code(G, "define:g")
+    )
+    save(nb.NOTEBOOKS / "02_two.ipynb", markdown("# Two"), code(SETUP, "setup"), code("print(g(3))"))
+    (nb.STUDIES / "tiny.py").write_text(STUDY)
+    return tmp_path
+
+
+def chapter(number):
+    return nb.read(nb.find_notebook(number))
+
+
+def change(number, index, old, new):
+    path = nb.find_notebook(number)
+    notebook = nb.read(path)
+    assert old in notebook.cells[index].source
+    notebook.cells[index].source = notebook.cells[index].source.replace(old, new)
+    nb.write(notebook, path)
+
+
+def test_recaps_are_written_in_order_and_folded(book):
+    one = nb.find_notebook("01").read_bytes()
+    assert recaps.main([]) == 0
+    assert nb.find_notebook("01").read_bytes() == one  # nothing to copy there
+    title, setup, note, first, second, use = chapter("02").cells
+    assert (first.source, second.source) == (
+        f"# @title Recap: f (chapter 1)\n{F}",
+        f"# @title Recap: g (chapter 1)\n{G}",
+    )
+    for cell, name in ((first, "f"), (second, "g")):
+        assert cell.metadata == {
+            "tags": [f"recap:{name}", "hide-input"],
+            "jupyter": {"source_hidden": True},
+            "cellView": "form",
+        }
+    assert (
+        note.cell_type == "markdown" and "`f` and `g` from chapter 1" in note.source and nb.tags(note) == ["recap-note"]
+    )
+    namespace = {}
+    for cell in (setup, first, second):
+        exec(cell.source, namespace)
+    assert namespace["g"](3) == 7
+
+
+def test_what_was_written_passes_the_check_and_stays(book):
+    assert recaps.main(["--check"]) == 1  # nothing has been written yet
+    assert recaps.main([]) == 0
+    written = nb.find_notebook("02").read_bytes()
+    assert recaps.main(["--check"]) == 0
+    assert recaps.main([]) == 0
+    assert nb.find_notebook("02").read_bytes() == written
+
+
+def test_an_edited_copy_fails_the_check(book, capsys):
+    recaps.main([])
+    change("02", 4, "+ 1", "+ 2")
+    before = nb.find_notebook("02").read_bytes()
+    capsys.readouterr()
+    assert recaps.main(["--check"]) == 1
+    said = capsys.readouterr().out
+    assert "02_two.ipynb: recap:g is not a copy of define:g in 01_one.ipynb" in said
+    assert "edit the source, not the copy" in said and "`make recaps`" in said and "`make run NB=02`" in said
+    assert nb.find_notebook("02").read_bytes() == before  # --check writes nothing
+    assert recaps.main([]) == 0
+    assert chapter("02").cells[4].source.endswith(G)
+
+
+@pytest.mark.parametrize("old, new", [("2 * x", "3 * x"), ("Twice", "Two times")])
+def test_an_edited_definition_fails_the_check(book, capsys, old, new):
+    recaps.main([])
+    change("01", 2, old, new)
+    capsys.readouterr()
+    assert recaps.main(["--check"]) == 1
+    assert "02_two.ipynb: recap:f is not a copy of define:f in 01_one.ipynb" in capsys.readouterr().out
+    assert recaps.main([]) == 0 and recaps.main(["--check"]) == 0
+    assert new in chapter("02").cells[3].source
+
+
+@pytest.mark.parametrize("plant", ["tags", "cellView", "order"])
+def test_a_copy_unfolded_or_moved_fails_the_check(book, plant):
+    recaps.main([])
+    path = nb.find_notebook("02")
+    notebook = nb.read(path)
+    if plant == "tags":
+        notebook.cells[3].metadata.tags.remove("hide-input")
+    elif plant == "cellView":
+        del notebook.cells[3].metadata["cellView"]
+    else:
+        notebook.cells[3:5] = notebook.cells[4:2:-1]
+    nb.write(notebook, path)
+    assert recaps.main(["--check"]) == 1
+
+
+def test_a_later_chapters_definition_is_refused(book, capsys):
+    save(nb.NOTEBOOKS / "03_three.ipynb", code(SETUP, "setup"), code("def later():\n    return 1", "define:later"))
+    change("02", 2, "g(3)", "g(later())")
+    assert recaps.main([]) == 2
+    assert "02_two.ipynb uses later, which chapter 3 only builds later" in capsys.readouterr().err
+
+
+def test_copies_that_nobody_uses_are_removed(book, capsys):
+    recaps.main([])
+    change("02", 5, "g(3)", "f(3)")
+    assert recaps.main(["--check"]) == 1
+    assert "02_two.ipynb: recap:g is no longer used" in capsys.readouterr().out
+    recaps.main([])
+    assert [nb.tagged(c, "recap") for c in chapter("02").cells if nb.tagged(c, "recap")] == ["f"]
+    change("02", 4, "f(3)", "3")
+    recaps.main([])
+    assert [c.cell_type for c in chapter("02").cells] == ["markdown", "code", "code"]
+
+
+def test_outputs_of_a_cell_that_stays_are_kept(book):
+    path = nb.find_notebook("02")
+    notebook = nb.read(path)
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="7\n")]
+    nb.write(notebook, path)
+    recaps.main([])
+    assert chapter("02").cells[-1].outputs[0].text == "7\n"
+
+
+def test_a_name_defined_twice_is_refused(book, capsys):
+    save(nb.NOTEBOOKS / "03_three.ipynb", code(F, "define:f"))
+    assert recaps.main(["--check"]) == 2
+    assert "f is defined in 01_one.ipynb and again in 03_three.ipynb" in capsys.readouterr().err
+
+
+def test_a_definition_cell_with_two_things_is_refused(book, capsys):
+    change("01", 2, F, F + "\n\nf(1)")
+    assert recaps.main(["--check"]) == 2
+    assert "define:f must hold one function or class called f" in capsys.readouterr().err
+
+
+def test_an_unknown_definition_is_named(book):
+    with pytest.raises(nb.BookError, match="no chapter defines 'h'; there are: f, g"):
+        nb.load(["h"])
+
+
+def test_a_study_runs_from_end_to_end(book, capsys):
+    assert study.main(["tiny"]) == 0
+    stored = json.loads((nb.STUDIES / "tiny.json").read_text())
+    assert stored["results"] == {"seeds": [0, 1], "values": [1, 3]}
+    assert stored["definitions"]["names"] == ["f", "g"]
+    assert stored["command"] == "make study NAME=tiny" and stored["machine"] and stored["about"] == "a tiny study."
+    assert study.is_current("tiny")
+
+    change("02", 2, "g(3)", "study_tiny['results']['values']")
+    assert recaps.main([]) == 0
+    *_, note, cell, use = chapter("02").cells
+    assert "takes longer than a chapter should: a tiny study." in note.source and "make study NAME=tiny" in note.source
+    assert nb.tags(cell) == ["study:tiny", "hide-input"] and cell.metadata.cellView == "form"
+    namespace = {}
+    exec(cell.source, namespace)
+    assert namespace["study_tiny"] == stored
+    assert recaps.main(["--check"]) == 0
+    stored["results"]["values"] = [1, 4]
+    (nb.STUDIES / "tiny.json").write_text(json.dumps(stored))
+    capsys.readouterr()
+    assert recaps.main(["--check"]) == 1
+    assert "study:tiny is not a copy of studies/tiny.json" in capsys.readouterr().out
+
+
+def test_a_study_knows_when_its_code_has_changed(book):
+    study.run("tiny")
+    change("01", 2, "Twice x", "Two times x")  # a docstring
+    change("01", 2, "# doubled", "# two of it")  # a comment
+    assert study.is_current("tiny")
+    change("01", 2, "2 * x", "3 * x")
+    assert not study.is_current("tiny")
+    change("01", 2, "3 * x", "2 * x")
+    assert study.is_current("tiny")
+    (nb.STUDIES / "tiny.py").write_text(STUDY.replace("[0, 1]", "[0, 2]"))
+    assert not study.is_current("tiny")
+
+
+def test_code_only_keeps_what_runs():
+    source = 'def f(x):  # twice\n    """Twice x."""\n    # so\n\n    return "#" * x  # (B, T)\n'
+    assert nb.code_only(source) == 'def f(x):\n    return "#" * x'
+
+
+def test_a_study_that_has_not_run_cannot_be_shown(book, capsys):
+    change("02", 2, "g(3)", "study_tiny")
+    assert recaps.main([]) == 2
+    assert "studies/tiny.json is missing: run `make study NAME=tiny`" in capsys.readouterr().err
+
+
+def test_an_unknown_study_is_named(book, capsys):
+    assert study.main(["nothing"]) == 1
+    assert "there is no study called 'nothing'; there are: tiny" in capsys.readouterr().err
+
+
+def test_a_study_too_large_for_a_chapter_is_refused(book, capsys):
+    (nb.STUDIES / "tiny.py").write_text(STUDY.replace('"values": [', '"values": list(range(9000)) + ['))
+    assert study.main(["tiny"]) == 1
+    assert "20000 is the most a chapter can carry" in capsys.readouterr().err
+    assert not (nb.STUDIES / "tiny.json").exists()

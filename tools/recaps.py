@@ -1,0 +1,172 @@
+"""Write each chapter's recap and study cells:  python tools/recaps.py   (--check: only say what is stale)
+
+A chapter uses a definition of an earlier chapter by calling it. This tool sees the name and writes the
+folded copies it needs, with what those rest on, in dependency order, after one visible sentence. A name
+`study_NAME` likewise brings a folded cell with the stored results of studies/NAME.json. Copies that are
+no longer used are taken out. Never edit a copy: edit the definition and run this again.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import nbformat
+
+from tools import notebooks as nb
+
+REMEDY = "run `make recaps`, then `make run NB={number:02d}`"
+
+
+def cell_id(text):
+    """A stable cell id (nbformat allows letters, digits, - and _)."""
+    return "".join(c if c.isalnum() else "-" for c in text)[:64]
+
+
+def folded(tag, title, source):
+    """A code cell that is folded on the site, in JupyterLab and in Colab."""
+    cell = nbformat.v4.new_code_cell(f"# @title {title}\n{source}", id=cell_id(tag))
+    cell.metadata = nbformat.from_dict(
+        {"tags": [tag, "hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
+    )
+    return cell
+
+
+def note(tag, text):
+    cell = nbformat.v4.new_markdown_cell(text, id=cell_id(tag))
+    cell.metadata = nbformat.from_dict({"tags": [tag]})
+    return cell
+
+
+def listed(words):
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def recap_note(names, table):
+    chapters = {}
+    for name in names:
+        chapters.setdefault(table[name].chapter, []).append(f"`{name}`")
+    parts = [f"{listed(chapters[c])} from chapter {c}" for c in sorted(chapters)]
+    return (
+        f"This chapter reuses {'; '.join(parts)}. "
+        "The folded cells that follow are copies, so that the notebook runs on its own."
+    )
+
+
+def recap_cells(names, table):
+    if not names:
+        return []
+    copies = [folded(f"recap:{n}", f"Recap: {n} (chapter {table[n].chapter})", table[n].source) for n in names]
+    return [note("recap-note", recap_note(names, table))] + copies
+
+
+def load_study(name):
+    path = nb.STUDIES / f"{name}.json"
+    if not path.is_file():
+        raise nb.BookError(f"studies/{name}.json is missing: run `make study NAME={name}`")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def study_cells(name):
+    study = load_study(name)
+    text = (
+        f"What follows was measured beforehand, because it takes longer than a chapter should: {study['about']} "
+        f"The folded cell holds the results as `make study NAME={name}` stored them in `studies/{name}.json`."
+    )
+    body = json.dumps(study, indent=1)
+    source = f'import json\n\nstudy_{name} = json.loads(r"""\n{body}\n""")'
+    return [note(f"study-note:{name}", text), folded(f"study:{name}", f"Study: {name}", source)]
+
+
+def generated(cell):
+    return (
+        nb.tagged(cell, "recap")
+        or nb.tagged(cell, "study")
+        or nb.tagged(cell, "study-note")
+        or "recap-note" in nb.tags(cell)
+    )
+
+
+def with_copies(notebook, table, path):
+    """The notebook's cells as they should be."""
+    own = {n for n, d in table.items() if d.path == path}
+    names = [n for n in nb.needed(nb.free_book_names(notebook, table, own), table) if n not in own]
+    later = [n for n in names if table[n].chapter > nb.chapter_number(path)]
+    if later:
+        raise nb.BookError(f"{path.name} uses {later[0]}, which chapter {table[later[0]].chapter} only builds later")
+    plain = [c for c in notebook.cells if not generated(c)]
+    wanted = []
+    written = set()
+    for cell in plain:
+        if cell.cell_type == "code":
+            used = nb.used_names(cell.source)
+            for study in sorted(u[len(nb.STUDY_PREFIX) :] for u in used if u.startswith(nb.STUDY_PREFIX)):
+                if study not in written and f"study_{study}" not in table:
+                    wanted += study_cells(study)
+                    written.add(study)
+        wanted.append(cell)
+        if "setup" in nb.tags(cell):
+            wanted += recap_cells(names, table)
+    return wanted
+
+
+def origin(cell, table):
+    """Where a generated cell's text comes from, and so what to edit."""
+    if nb.tagged(cell, "recap"):
+        name = nb.tagged(cell, "recap")
+        return f"define:{name} in {table[name].path.name}"
+    study = nb.tagged(cell, "study") or nb.tagged(cell, "study-note")
+    return f"studies/{study}.json" if study else "the sentence that tools/recaps.py writes"
+
+
+def same(a, b):
+    return a.cell_type == b.cell_type and a.source == b.source and a.metadata == b.metadata
+
+
+def update(path, table, check):
+    """Return what was stale: [] when the notebook was as it should be."""
+    notebook = nb.read(path)
+    old = {c.id: c for c in notebook.cells}
+    wanted = with_copies(notebook, table, path)
+    stale = []
+    for cell in wanted:
+        kept = old.get(cell.id)
+        if generated(cell) and (kept is None or not same(kept, cell)):
+            stale.append(f"{path.name}: {nb.tags(cell)[0]} is not a copy of {origin(cell, table)}")
+        if generated(cell) and kept is not None and kept.cell_type == "code":
+            cell.outputs, cell.execution_count = kept.outputs, kept.execution_count
+    gone = [c for c in notebook.cells if c.id not in {w.id for w in wanted}]
+    stale += [f"{path.name}: {nb.tags(c)[0]} is no longer used" for c in gone]
+    if not stale and [c.id for c in wanted] != [c.id for c in notebook.cells]:
+        stale.append(f"{path.name}: its copies are out of order")
+    if stale and not check:
+        notebook.cells = wanted
+        nb.write(notebook, path)
+    return stale
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything is stale")
+    options = parser.parse_args(arguments)
+    try:
+        table, stale = nb.definitions(), []
+        for path in nb.notebook_paths():
+            found = update(path, table, options.check)
+            if found and options.check:
+                found.append(
+                    "  remedy: edit the source, not the copy; " + REMEDY.format(number=nb.chapter_number(path))
+                )
+            stale += found
+    except nb.BookError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for line in stale:
+        print(line if options.check else f"{line}: written")
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
