@@ -31,7 +31,7 @@ FLAGS = [
 
 
 def build(folder, **environment):
-    """Build the book into `folder` and return what is there. No repository is known unless the environment names one."""
+    """Build the book into `folder` and return what is there. Only the environment can name a repository."""
     plain = {k: v for k, v in os.environ.items() if k != "GITHUB_REPOSITORY"}
     done = subprocess.run(
         [*BUILD, "--path-output", str(folder), "--all", "-W", "-n", "--keep-going"],
@@ -212,7 +212,9 @@ LOOK = """async () => {
   return {
     sources: document.querySelectorAll('.math').length,
     rendered: document.querySelectorAll('mjx-container').length,
-    errors_in_math: [...document.querySelectorAll('mjx-merror')].map(e => e.getAttribute('data-mjx-error') || e.textContent),
+    errors_in_math: [  // an unknown command is no error to MathJax: it is set in red
+      ...document.querySelectorAll('[data-mml-node=merror], mjx-merror, mjx-container [fill=red]')
+    ].map(e => e.getAttribute('data-mjx-error') || e.textContent || 'an unknown command'),
     scroll: root.scrollWidth, client: root.clientWidth,
     images: [...document.images].map(i => ({src: i.getAttribute('src'), alt: i.alt, width: i.naturalWidth})),
     theme: root.dataset.theme,
@@ -380,8 +382,11 @@ def test_a_planted_term_is_seen():
     assert pages.unlinked_terms(glossary, [chapter]) == ["term-c"]
 
 
-PLANTED = """<html><head><title>x</title></head><body style="margin: 0">
-<span class="math">x</span><mjx-container></mjx-container><div style="width: 600px">wide</div>
+PLANTED = """<html><head><title>x</title><meta name="viewport" content="width=device-width, initial-scale=1">
+<script defer src="_static/mathjax/tex-svg-full.js"></script></head><body style="margin: 0">
+<span class="math">\\(x\\)</span><span class="math">\\(\\left(x\\)</span>
+<span class="math">\\(\\nonsense\\)</span><p class="math">x</p>
+<div style="width: 600px">wide</div>
 <img src="missing.png" alt="gone"><script src="http://127.0.0.1:9/x.js"></script><script>throw Error("planted")</script>
 """
 
@@ -394,6 +399,7 @@ def test_planted_mistakes_are_seen_in_the_browser(browser, address, site):
     assert any("missing.png" in url for url in page.failed)
     assert page.external == ["http://127.0.0.1:9/x.js"]
     assert any("planted" in text for text in page.errors)
-    assert page.scroll > page.client
+    assert page.scroll > page.client == WIDTHS["pocket"][0]
+    assert page.sources == 4 and page.rendered == 3 and len(page.errors_in_math) == 2
     assert [i["width"] for i in page.images] == [0]
     assert page.theme is None

@@ -147,6 +147,7 @@ def test_recaps_are_written_in_order_and_folded(book):
     for cell, name in ((first, "f"), (second, "g")):
         assert cell.metadata == {
             "tags": [f"recap:{name}", "hide-input"],
+            "mystnb": {f"code_prompt_{way}": f"Recap: {name} (chapter 1)" for way in ("show", "hide")},
             "jupyter": {"source_hidden": True},
             "cellView": "form",
         }
@@ -225,6 +226,12 @@ def test_copies_that_nobody_uses_are_removed(book, capsys):
     change("02", 4, "f(3)", "3")
     recaps.main([])
     assert [c.cell_type for c in chapter("02").cells] == ["markdown", "code", "code"]
+
+
+def test_a_local_name_brings_no_recap(book):
+    change("02", 2, "print(g(3))", "def h(g):\n    f = g\n    return [f for f in range(3)]")
+    assert recaps.main([]) == 0
+    assert len(chapter("02").cells) == 3
 
 
 def test_outputs_of_a_cell_that_stays_are_kept(book):

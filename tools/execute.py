@@ -86,7 +86,7 @@ def remedy(error):
     if missing:
         return (
             f"The package {missing[1]!r} is missing from {sys.executable}. "
-            "Install what the book needs with `pip install -r requirements.txt` (or `make test-fast`, which sets up .venv)."
+            "Install what the book needs with `pip install -r requirements.txt`."
         )
     return "The notebook was left as it was. Mend the cell and run the same command again."
 

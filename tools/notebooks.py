@@ -9,8 +9,8 @@ import ast
 import hashlib
 import io
 import re
-import tokenize
 import symtable
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -26,10 +26,15 @@ def cell_id(text):
 
 
 def folded(tag, title, source):
-    """A code cell that is folded on the site, in JupyterLab and in Colab."""
+    """A code cell that is folded, under its title, on the site, in JupyterLab and in Colab."""
     cell = nbformat.v4.new_code_cell(f"# @title {title}\n{source}", id=cell_id(tag))
     cell.metadata = nbformat.from_dict(
-        {"tags": [tag, "hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
+        {
+            "tags": [tag, "hide-input"],
+            "mystnb": {"code_prompt_show": title, "code_prompt_hide": title},
+            "jupyter": {"source_hidden": True},
+            "cellView": "form",
+        }
     )
     return cell
 

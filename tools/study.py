@@ -9,7 +9,6 @@ came about and a hash of the definitions and of the script; a test rejects a stu
 import argparse
 import importlib.util
 import json
-import os
 import platform
 import sys
 import time
@@ -57,7 +56,7 @@ def run(name):
         "study": name,
         "about": module.ABOUT,
         "command": f"make study NAME={name}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {book['device'].type}, torch {torch.__version__}, 1 thread",
+        "machine": f"{platform.machine()}, {book['device'].type}, torch {torch.__version__}, 1 thread",
         "seconds": round(time.perf_counter() - started),
         "definitions": {"names": nb.needed(module.USES, table), "hash": current_hash(name)},
         "results": results,

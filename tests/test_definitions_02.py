@@ -1,0 +1,248 @@
+"""Chapter 2's definitions: the RNN by hand and in PyTorch, the letter model, the bootstrap."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+SIZES = [(1, 1, 1), (1, 3, 4), (2, 4, 3), (9, 5, 7), (40, 2, 6)]  # T, D, N
+
+
+def rnn_parameters(T, D, N, seed=0):
+    generator = np.random.default_rng(seed)
+    shapes = {"x": (T, D), "h0": (N,), "W_x": (N, D), "W_h": (N, N), "b": (N,), "g": (T, N)}
+    return {name: generator.normal(0, 0.5, shape) for name, shape in shapes.items()}
+
+
+# ---------------------------------------------------------------- NumPy
+
+
+@pytest.mark.parametrize("T, D, N", SIZES)
+def test_gradients_against_finite_differences(book, T, D, N):
+    p = rnn_parameters(T, D, N)
+
+    def loss():
+        return (p["g"] * book["rnn_forward"](p["x"], p["h0"], p["W_x"], p["W_h"], p["b"])[1:]).sum()
+
+    h = book["rnn_forward"](p["x"], p["h0"], p["W_x"], p["W_h"], p["b"])
+    by_hand = book["rnn_backward"](p["x"], h, p["W_h"], p["g"])
+    for name in ["W_x", "W_h", "b", "h0"]:
+        brute = book["finite_differences"](loss, p[name])
+        scale = max(np.linalg.norm(brute), 1e-3)
+        assert np.linalg.norm(by_hand[name] - brute) / scale < 1e-6, name
+
+
+@pytest.mark.parametrize("T, D, N", SIZES)
+def test_gradients_against_autograd(book, T, D, N):
+    p = rnn_parameters(T, D, N, seed=1)
+    h = book["rnn_forward"](p["x"], p["h0"], p["W_x"], p["W_h"], p["b"])
+    by_hand = book["rnn_backward"](p["x"], h, p["W_h"], p["g"])
+    t = {name: torch.tensor(value, requires_grad=True) for name, value in p.items()}
+    state, loss = t["h0"], 0.0
+    for x, g in zip(t["x"], t["g"]):
+        state = torch.tanh(t["W_x"] @ x + t["W_h"] @ state + t["b"])
+        loss = loss + (g * state).sum()
+    loss.backward()
+    np.testing.assert_allclose(h[-1], state.detach().numpy(), rtol=1e-10, atol=1e-12)
+    for name in ["W_x", "W_h", "b", "h0"]:
+        np.testing.assert_allclose(by_hand[name], t[name].grad.numpy(), rtol=1e-10, atol=1e-10)
+
+
+def test_finite_differences_restore_the_parameter_and_know_a_parabola(book):
+    w = np.array([[1.0, -2.0], [0.5, 3.0]])
+    gradient = book["finite_differences"](lambda: (w**2).sum(), w)
+    np.testing.assert_allclose(gradient, 2 * w, rtol=1e-8)
+    assert w.tolist() == [[1.0, -2.0], [0.5, 3.0]]
+
+
+def test_an_empty_sequence_is_refused(book):
+    p = rnn_parameters(1, 2, 3)
+    with pytest.raises(ValueError, match="empty sequence"):
+        book["rnn_forward"](np.zeros((0, 2)), p["h0"], p["W_x"], p["W_h"], p["b"])
+
+
+# ---------------------------------------------------------------- PyTorch
+
+
+def twins(book, D, N, dtype):
+    torch.manual_seed(D * 100 + N)
+    theirs, ours = nn.RNN(D, N, batch_first=True).to(dtype), book["RNN"](D, N).to(dtype)
+    with torch.no_grad():
+        ours.W_x.copy_(theirs.weight_ih_l0)
+        ours.W_h.copy_(theirs.weight_hh_l0)
+        ours.b.copy_(theirs.bias_ih_l0 + theirs.bias_hh_l0)
+    assert ours.b.abs().min() > 0
+    return theirs, ours
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+@pytest.mark.parametrize("B, T, D, N", [(1, 1, 1, 1), (1, 7, 3, 5), (4, 1, 5, 3), (3, 11, 5, 7), (2, 120, 4, 6)])
+@pytest.mark.parametrize("given_state", [False, True])
+def test_the_cell_equals_nn_rnn(book, B, T, D, N, dtype, tolerance, given_state):
+    theirs, ours = twins(book, D, N, dtype)
+    x = torch.randn(B, T, D, dtype=dtype)
+    h0 = torch.randn(B, N, dtype=dtype).tanh() if given_state else None
+    out, last = ours(x, h0)
+    reference, reference_last = theirs(x, None if h0 is None else h0[None])
+    close = {"rtol": tolerance, "atol": tolerance * 0.1}
+    torch.testing.assert_close(out, reference, **close)
+    torch.testing.assert_close(last, reference_last[0], **close)
+    weights = torch.randn_like(out)
+    (out * weights).sum().backward()
+    (reference * weights).sum().backward()
+    for mine, other in [(ours.W_x, theirs.weight_ih_l0), (ours.W_h, theirs.weight_hh_l0), (ours.b, theirs.bias_ih_l0)]:
+        torch.testing.assert_close(
+            mine.grad, other.grad, rtol=tolerance, atol=tolerance * max(1, other.grad.abs().max())
+        )
+
+
+def test_our_cell_starts_where_pytorchs_does(book):
+    """Uniform within 1 / sqrt(N): the bound is reached and not passed."""
+    torch.manual_seed(0)
+    for parameter in book["RNN"](40, 64).parameters():
+        assert 0.9 / 8 < parameter.abs().max() <= 1 / 8
+
+
+# ---------------------------------------------------------------- the letter model
+
+
+@pytest.fixture
+def model(book):
+    torch.manual_seed(0)
+    return book["LetterModel"](30, 8, 12).to(book["device"])
+
+
+def sequences(book, words):
+    vocabulary = book["Vocabulary"]("abcdefghijklmnopqrstuvwxyz'")
+    return vocabulary, [vocabulary.encode(word) for word in words]
+
+
+def test_the_first_loss_is_log_v(book, model):
+    _, encoded = sequences(book, ["knight", "though", "queue", "banana"] * 8)
+    mean = book["bits_per_letter"](book["word_bits"](model, encoded))
+    assert abs(mean - math.log2(30)) < 0.3
+
+
+def test_padding_pays_nothing_and_changes_nothing(book, model):
+    """The bits of a word do not depend on its batch mates."""
+    _, encoded = sequences(book, ["a", "knight", "incomprehensibilities"])
+    together = book["word_bits"](model, encoded)
+    for alone, among in zip((book["word_bits"](model, [s])[0] for s in encoded), together):
+        np.testing.assert_allclose(alone, among, atol=1e-5)
+    ids, _ = book["pad_batch"](encoded)
+    bits, mask = book["symbol_bits"](model, ids.to(book["device"]))
+    assert (bits[~mask] == 0).all() and mask.sum(1).tolist() == [len(s) - 1 for s in encoded]
+
+
+def test_bits_are_the_surprisal_of_the_next_symbol(book, model):
+    _, (encoded,) = sequences(book, ["knit"])
+    bits = book["word_bits"](model, [encoded])[0]
+    for t in range(1, len(encoded)):
+        logits = model(torch.tensor([encoded[:t]], device=book["device"]))[0]
+        expected = -logits[0, -1].log_softmax(-1)[encoded[t]].item() / math.log(2)
+        assert math.isclose(bits[t - 1], expected, abs_tol=1e-5)
+
+
+def test_word_bits_keep_the_order_given(book, model):
+    words = ["through", "a", "banana", "it", "psalm"]
+    _, encoded = sequences(book, words)
+    scored = book["word_bits"](model, encoded, batch_size=2)
+    assert [len(bits) for bits in scored] == [len(word) + 1 for word in words]
+
+
+def test_the_model_does_not_look_ahead(book, model):
+    _, (a, b) = sequences(book, ["knight", "knifes"])
+    bits = book["word_bits"](model, [a, b])
+    assert np.array_equal(bits[0][:3], bits[1][:3]) and not np.isclose(bits[0][3], bits[1][3])
+
+
+def test_training_learns_a_rule_and_reports(book):
+    """q is always followed by u: a few steps are enough to bet on it."""
+    vocabulary, encoded = sequences(book, ["qu" + a + b for a in "aeio" for b in "lmnprst"])
+    torch.manual_seed(0)
+    model, heard = book["LetterModel"](30, 8, 16).to(book["device"]), []
+    book["train_letter_model"](model, encoded, 60, 0.02, 0, 14, lambda step, mean: heard.append((step, mean)), every=20)
+    assert [step for step, _ in heard] == [20, 40, 60] and heard[0][1] > heard[-1][1]
+    assert book["word_bits"](model, [vocabulary.encode("quit")])[0][1] < 0.1
+
+
+def test_training_repeats_itself(book):
+    _, encoded = sequences(book, ["knight", "though", "queue", "banana", "psalm"])
+
+    def trained():
+        torch.manual_seed(3)
+        model = book["LetterModel"](30, 4, 6).to(book["device"])
+        book["train_letter_model"](model, encoded, 5, 0.01, 3, 2)
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    assert torch.equal(trained(), trained())
+
+
+def test_the_gradient_is_clipped_as_one_vector(book, monkeypatch):
+    """With its length cut to 1, plain gradient descent at rate 1 moves the weights by at most 1."""
+    _, encoded = sequences(book, ["knight", "queue"])
+    torch.manual_seed(0)
+    model = book["LetterModel"](30, 4, 6).to(book["device"])
+    with torch.no_grad():
+        model.output.weight.mul_(50)  # a loss steep enough to need it
+    before = torch.cat([p.detach().flatten() for p in model.parameters()])
+    monkeypatch.setattr(torch.optim, "Adam", torch.optim.SGD)
+    book["train_letter_model"](model, encoded, 1, 1.0, 0, 2)
+    moved = torch.cat([p.detach().flatten() for p in model.parameters()]) - before
+    assert abs(moved.norm().item() - 1) < 1e-3
+
+
+def test_samples_are_words_and_repeat_with_the_seed(book, model):
+    vocabulary, _ = sequences(book, [])
+    first = book["sample_words"](model, vocabulary, 20, seed=1)
+    assert first == book["sample_words"](model, vocabulary, 20, seed=1)
+    assert first != book["sample_words"](model, vocabulary, 20, seed=2)
+    assert all(len(word) <= 30 and not set(word) & set("_^$") for word in first)
+    with pytest.raises(ValueError, match="temperature"):
+        book["sample_words"](model, vocabulary, 2, seed=1, temperature=0)
+
+
+def test_a_cold_sample_is_the_likeliest_word(book, model):
+    vocabulary, _ = sequences(book, [])
+    assert len(set(book["sample_words"](model, vocabulary, 20, seed=1, temperature=1e-4))) == 1
+
+
+# ---------------------------------------------------------------- the bootstrap
+
+
+def test_bootstrap_knows_a_constant_difference(book):
+    a = np.arange(50.0)
+    assert book["paired_bootstrap"](a + 2, a) == pytest.approx((2, 2, 2))
+
+
+def test_bootstrap_divides_by_the_weights(book):
+    difference, low, high = book["paired_bootstrap"]([3, 9], [1, 3], [1, 3])
+    assert difference == pytest.approx(2) and low == pytest.approx(2) and high == pytest.approx(2)
+
+
+def test_bootstrap_interval_has_the_width_of_theory(book):
+    """For a mean of n independent differences: 1.96 standard errors on each side."""
+    generator = np.random.default_rng(0)
+    a, b = generator.normal(0.1, 1, 2000), np.zeros(2000)
+    difference, low, high = book["paired_bootstrap"](a, b)
+    expected = 1.96 * a.std() / math.sqrt(2000)
+    assert low < difference < high
+    assert difference - low == pytest.approx(expected, rel=0.15) and high - difference == pytest.approx(
+        expected, rel=0.15
+    )
+
+
+def test_bootstrap_is_paired(book):
+    """Noise that both models share leaves no mark on the interval."""
+    noise = np.random.default_rng(0).normal(0, 100, 500)
+    _, low, high = book["paired_bootstrap"](noise + 1, noise)
+    assert high - low < 1e-9
+
+
+def test_bootstrap_refuses_unequal_lengths(book):
+    with pytest.raises(ValueError, match="equally many"):
+        book["paired_bootstrap"]([1, 2], [1])
+    with pytest.raises(ValueError, match="at least one"):
+        book["paired_bootstrap"]([], [])
