@@ -11,8 +11,8 @@ USES = [
     "word_bits",
 ]
 
-EMBEDDING, BATCH = 32, 256
-RATES = [0.002, 0.004, 0.008, 0.016]
+EMBEDDING, BATCH = 64, 256
+RATES = {128: [0.004, 0.008, 0.016], 256: [0.002, 0.004, 0.008], 512: [0.001, 0.002, 0.004]}
 RATE_STEPS = 3000
 SEEDS = [0, 1, 2]
 CELLS = [(128, 3000), (256, 1500), (256, 3000), (256, 6000), (512, 3000)]  # (hidden size, steps)
@@ -55,8 +55,8 @@ def run(book, report):
         return done[width, steps, rate, seed]
 
     rates, cells = {}, []
-    for width in sorted({width for width, _ in CELLS}):
-        rates[width] = {rate: train(width, RATE_STEPS, rate, SEEDS[0])["dev"] for rate in RATES}
+    for width, tried in RATES.items():
+        rates[width] = {rate: train(width, RATE_STEPS, rate, SEEDS[0])["dev"] for rate in tried}
     for width, steps in CELLS:
         rate = min(rates[width], key=rates[width].get)
         runs = [train(width, steps, rate, seed) for seed in SEEDS]
