@@ -194,6 +194,27 @@ def test_the_gradient_is_clipped_as_one_vector(book, monkeypatch):
     assert abs(moved.norm().item() - 1) < 1e-3
 
 
+def test_each_step_starts_with_a_fresh_gradient(book):
+    """At a rate of nearly nothing, the gradient left by the last step is that of one batch, not a sum over steps."""
+    _, encoded = sequences(book, ["incomprehensibility"])
+    torch.manual_seed(0)
+    model = book["LetterModel"](30, 4, 6).to(book["device"])
+    bits, mask = book["symbol_bits"](model, torch.tensor(encoded, device=book["device"]))
+    (bits.sum() / mask.sum()).backward()
+    fresh = torch.cat([p.grad.flatten() for p in model.parameters()]).clone()
+    assert fresh.norm() < 1  # or clipping would hide the sum
+    book["train_letter_model"](model, encoded, 4, 1e-12, 0, 1)
+    torch.testing.assert_close(torch.cat([p.grad.flatten() for p in model.parameters()]), fresh)
+
+
+def test_impossible_symbols_are_never_drawn(book, model):
+    """A model that would bet everything on padding and start marks still writes letters."""
+    vocabulary, _ = sequences(book, [])
+    with torch.no_grad():
+        model.output.bias[[vocabulary.PAD, vocabulary.START]] += 50
+    assert np.mean([len(word) for word in book["sample_words"](model, vocabulary, 200, seed=0)]) > 5
+
+
 def test_samples_are_words_and_repeat_with_the_seed(book, model):
     vocabulary, _ = sequences(book, [])
     first = book["sample_words"](model, vocabulary, 20, seed=1)

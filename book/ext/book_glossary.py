@@ -20,7 +20,7 @@ def glossary_terms(env):
 def link_terms(app, doctree, docname):
     terms, linked = glossary_terms(app.env), set()
     for emphasis in list(doctree.findall(nodes.emphasis)):
-        term = emphasis.astext().lower().replace("\u2019", "'")
+        term = " ".join(emphasis.astext().lower().replace("\u2019", "'").split())
         if term not in terms:
             term = term.removesuffix("s")  # a plural
         if term not in terms or term in linked or isinstance(emphasis.parent, nodes.reference):
