@@ -197,10 +197,26 @@ def code_only(source):
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
+def shape(node):
+    """A syntax tree as plain tuples, without docstrings, positions and empty fields: the same for the same
+    code, however it is laid out, on every version of Python."""
+    if isinstance(node, list):
+        return [shape(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    if (
+        isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef))
+        and ast.get_docstring(node, clean=False) is not None
+    ):
+        fields["body"] = fields["body"][1:]
+    return [type(node).__name__, *([name, shape(value)] for name, value in fields.items() if value not in (None, []))]
+
+
 def definitions_hash(names, table, script=""):
-    """A hash of the definitions' code (not their docstrings) and of a study's script."""
-    joined = "\n\0".join([code_only(table[n].source) for n in needed(names, table)] + [code_only(script)])
-    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+    """A hash of what the definitions and a study's script do: not of docstrings, comments or layout."""
+    shapes = [shape(parse(source)) for source in [*(table[n].source for n in needed(names, table)), script]]
+    return hashlib.sha256(repr(shapes).encode()).hexdigest()[:16]
 
 
 def setup_source(folder=None):
