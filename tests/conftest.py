@@ -11,11 +11,6 @@ def book():
     return nb.load(list(nb.definitions()))
 
 
-def columns(dataset):
-    """Plain lists: a dataset decodes a column anew each time it is asked for."""
-    return dataset[:]
-
-
 @pytest.fixture(scope="session")
 def dataset(book):
     return book["load_cmudict"]()
@@ -23,9 +18,9 @@ def dataset(book):
 
 @pytest.fixture(scope="session")
 def dictionary(dataset):
-    return columns(dataset)
+    return dataset[:]  # plain lists: a dataset decodes a column anew each time it is asked for
 
 
 @pytest.fixture(scope="session")
 def split(book, dataset):
-    return {name: columns(side) for name, side in book["split_by_family"](dataset).items()}
+    return {name: side[:] for name, side in book["split_by_family"](dataset).items()}

@@ -198,7 +198,7 @@ def code_only(source):
 
 
 def shape(node):
-    """A syntax tree as plain tuples, without docstrings, positions and empty fields: the same for the same
+    """A syntax tree as nested lists, without docstrings, positions and empty fields: the same for the same
     code, however it is laid out, on every version of Python."""
     if isinstance(node, list):
         return [shape(item) for item in node]
