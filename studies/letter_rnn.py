@@ -23,7 +23,7 @@ def run(book, report):
     import torch
 
     data = book["split_by_family"](book["load_cmudict"]())
-    words = {name: list(data[name]["word"]) for name in data}
+    words = {name: data[name][:]["word"] for name in data}
     vocabulary = book["Vocabulary"](letter for word in words["train"] for letter in word)
     encoded = {name: [vocabulary.encode(word) for word in words[name]] for name in ["train", "dev"]}
     done = {}
