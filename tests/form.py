@@ -15,7 +15,7 @@ from pybtex.database import parse_string
 
 from tools import notebooks as nb
 
-SETUP_LINES, CLASS_LINES, RECAP_LINES = 30, 45, 150
+SETUP_LINES, CLASS_LINES, RECAP_LINES = 30, 45, 165
 ALT_LETTERS = 40
 IGNORED_CELLS = 3
 NOTEBOOK_BYTES, STUDY_BYTES = 1_500_000, 20_000

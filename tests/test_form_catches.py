@@ -158,7 +158,7 @@ MISTAKES = [
     (form.definition_cells, edit("definition", "def step", "def stop"), "one function or class of that name"),
     (form.definition_cells, edit("definition", "return h", "return h\n\nprint(step(1))"), "nothing else"),
     (form.definition_cells, edit("class", "return 1", "return (\n" + "1 +\n" * 45 + "1)"), "takes 51 lines"),
-    (form.recap_length, edit("recap", "return 2", "pass\n" + "    pass\n" * 150), "152 lines"),
+    (form.recap_length, edit("recap", "return 2", "pass\n" + "    pass\n" * 165), "167 lines"),
     (form.claims, tag("claims"), "0 cells are tagged"),
     (form.claims, tag("figure", "claims"), "2 cells are tagged"),
     (form.claims, edit("claims", "assert 3", "pass"), "2 assertions"),

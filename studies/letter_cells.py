@@ -1,0 +1,79 @@
+"""The letter model with gated and orthogonal recurrent layers, at the parameters of chapter 2's 256 tanh units."""
+
+ABOUT = (
+    "the letter model with an LSTM, a GRU and an orthogonally initialised RNN, each with about as many numbers as "
+    "chapter 2's RNN of 256 units, at three budgets, with three seeds each and rates chosen on dev."
+)
+USES = [
+    "load_cmudict",
+    "split_by_family",
+    "Vocabulary",
+    "bits_per_letter",
+    "LetterModel",
+    "train_letter_model",
+    "word_bits",
+]
+
+EMBEDDING, BATCH = 64, 256
+SIZES = {"RNN, orthogonal": 256, "LSTM": 118, "GRU": 139}  # 92,062, 92,338 and 91,605 numbers
+RATES = {"RNN, orthogonal": [0.002, 0.004, 0.008], "LSTM": [0.004, 0.008, 0.016], "GRU": [0.004, 0.008, 0.016]}
+RATE_STEPS = 3000
+SEEDS = [0, 1, 2]
+STEPS = [1500, 3000, 6000]
+EARLY = 5  # places in a word that count as early
+
+
+def run(book, report):
+    import torch
+    from torch import nn
+
+    data = book["split_by_family"](book["load_cmudict"]())
+    words = {name: data[name][:]["word"] for name in data}
+    vocabulary = book["Vocabulary"](letter for word in words["train"] for letter in word)
+    encoded = {name: [vocabulary.encode(word) for word in words[name]] for name in ["train", "dev"]}
+    layers = {"RNN, orthogonal": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+    done = {}
+
+    def mean_bits(scored):
+        return round(book["bits_per_letter"](scored), 4)
+
+    def train(name, steps, rate, seed):
+        if (name, steps, rate, seed) in done:
+            return done[name, steps, rate, seed]
+        torch.manual_seed(seed)
+        model = book["LetterModel"](len(vocabulary), EMBEDDING, SIZES[name], layers[name])
+        if "orthogonal" in name:
+            nn.init.orthogonal_(model.rnn.weight_hh_l0)
+        model.to(book["device"])
+        book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH)
+        dev = book["word_bits"](model, encoded["dev"])
+        done[name, steps, rate, seed] = {
+            "dev": mean_bits(dev),
+            "dev_early": mean_bits([bits[:EARLY] for bits in dev]),
+            "dev_late": mean_bits([bits[EARLY:] for bits in dev]),
+            "train": mean_bits(book["word_bits"](model, encoded["train"][::15])),
+            "parameters": sum(p.numel() for p in model.parameters()),
+        }
+        report(f"{name}, {steps} steps, rate {rate}, seed {seed}: {done[name, steps, rate, seed]['dev']}")
+        return done[name, steps, rate, seed]
+
+    rates, cells = {}, []
+    for name, tried in RATES.items():
+        rates[name] = {rate: train(name, RATE_STEPS, rate, SEEDS[0])["dev"] for rate in tried}
+    for name in SIZES:
+        for steps in STEPS:
+            rate = min(rates[name], key=rates[name].get)
+            runs = [train(name, steps, rate, seed) for seed in SEEDS]
+            cell = {"layer": name, "hidden_size": SIZES[name], "steps": steps, "learning_rate": rate}
+            cell["parameters"] = runs[0]["parameters"]
+            cell |= {key: [r[key] for r in runs] for key in ["dev", "dev_early", "dev_late", "train"]}
+            cells.append(cell)
+    return {
+        "seeds": SEEDS,
+        "batch_size": BATCH,
+        "embedding_size": EMBEDDING,
+        "early_places": EARLY,
+        "rate_steps": RATE_STEPS,
+        "rates": rates,
+        "cells": cells,
+    }

@@ -1,0 +1,221 @@
+"""Chapter 3's definitions: gradient norms, their predictions, clipping, the probe, the adding problem."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+LAYERS = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+
+
+def recurrent(kind, D, N, seed=0):
+    torch.manual_seed(seed)
+    return LAYERS[kind](D, N, batch_first=True).double()
+
+
+def linear_layer(W):
+    """An nn.RNN that is linear: silent inputs and no bias keep its state at zero, where tanh has slope 1."""
+    layer = nn.RNN(3, len(W), batch_first=True, bias=False).double()
+    with torch.no_grad():
+        layer.weight_hh_l0.copy_(torch.as_tensor(W))
+    return layer
+
+
+# ---------------------------------------------------------------- gradients through time
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("B, T, D, N", [(1, 1, 1, 1), (3, 7, 2, 5), (2, 40, 4, 3)])
+def test_unrolled_states_are_those_of_the_layer(book, kind, B, T, D, N):
+    layer, x = recurrent(kind, D, N), torch.randn(B, T, D, dtype=torch.float64)
+    states = book["unroll"](layer, x)
+    assert len(states) == T + 1 and not states[0].any()
+    together = torch.stack(states[1:], dim=1)
+    out, last = layer(x)
+    torch.testing.assert_close(together[..., :N], out, rtol=1e-10, atol=1e-12)
+    assert together.shape[2] == (2 * N if kind == "LSTM" else N)
+    if kind == "LSTM":
+        torch.testing.assert_close(together[:, -1, N:], last[1][0], rtol=1e-10, atol=1e-12)
+
+
+def test_an_empty_sequence_is_refused(book):
+    with pytest.raises(ValueError, match="empty sequence"):
+        book["unroll"](recurrent("RNN", 2, 3), torch.zeros(1, 0, 2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.3])
+def test_an_orthogonal_linear_network_scales_by_its_factor(book, factor):
+    W = factor * nn.init.orthogonal_(torch.empty(6, 6, dtype=torch.float64))
+    norms = book["gradient_norms"](book["unroll"](linear_layer(W), torch.zeros(4, 12, 3, dtype=torch.float64)))
+    assert norms.shape == (16, 13)
+    np.testing.assert_allclose(norms, np.tile(factor ** np.arange(13), (16, 1)), rtol=1e-10)
+
+
+def test_a_linear_network_has_the_mean_square_of_its_powers(book):
+    torch.manual_seed(1)
+    W = torch.randn(5, 5, dtype=torch.float64) * 0.4
+    states = book["unroll"](linear_layer(W), torch.zeros(4000, 6, 3, dtype=torch.float64))
+    rms = (book["gradient_norms"](states) ** 2).mean(0)
+    exact = [float(torch.linalg.matrix_power(W, k).norm() ** 2) / 5 for k in range(7)]
+    np.testing.assert_allclose(rms, exact, rtol=0.05)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_gradient_norms_against_the_whole_jacobian(book, kind):
+    """The mean square over directions is the squared Frobenius norm of J_k over its size (h and c together)."""
+    N, T = 3, 4
+    layer, x = recurrent(kind, 2, N), torch.randn(1, T, 2, dtype=torch.float64)
+    rows = x.expand(20_000, T, 2)  # the same string, as many directions
+    parts = 2 if kind == "LSTM" else 1
+
+    def run(state, steps):
+        given = [p.contiguous() for p in state[None].chunk(parts, dim=2)]
+        last = layer(x[:, steps], tuple(given) if parts == 2 else given[0])[1]
+        return torch.cat(last, dim=2)[0] if parts == 2 else last[0]
+
+    states = book["unroll"](layer, rows)
+    rms = (book["gradient_norms"](states, directions=1) ** 2).mean(0)
+    for k in range(1, T + 1):
+        jacobian = torch.autograd.functional.jacobian(
+            lambda s, k=k: run(s, slice(T - k, T)), states[T - k][:1].detach()
+        ).reshape(parts * N, parts * N)
+        np.testing.assert_allclose(rms[k], float(jacobian.norm() ** 2) / (parts * N), rtol=0.05)
+
+
+def test_gradient_norms_do_not_depend_on_other_rows(book):
+    layer, x = recurrent("GRU", 2, 4), torch.randn(3, 9, 2, dtype=torch.float64)
+    alone = book["gradient_norms"](book["unroll"](layer, x[:1]), directions=1)
+    assert alone.shape == (1, 10) and alone[0, 0] == pytest.approx(1)
+
+
+def test_predicted_factors_of_a_known_matrix(book):
+    W = torch.tensor([[0.0, 2.0], [0.5, 0.0]], dtype=torch.float64)  # singular values 2, 1/2; eigenvalues +1, -1
+    factors = book["predicted_factors"](W, torch.zeros(7, 2, dtype=torch.float64))
+    assert factors == pytest.approx({"bound": 2.0, "linear": 1.0, "typical": math.sqrt((4 + 0.25) / 2)})
+    bent = book["predicted_factors"](W, torch.full((7, 2), math.sqrt(0.5), dtype=torch.float64))
+    assert bent["typical"] == pytest.approx(factors["typical"] / 2) and bent["bound"] == factors["bound"]
+
+
+def test_no_gradient_passes_the_bound(book):
+    layer = recurrent("RNN", 3, 8, seed=4)
+    with torch.no_grad():
+        layer.weight_hh_l0.mul_(3)
+    states = book["unroll"](layer, torch.randn(5, 20, 3, dtype=torch.float64))
+    bound = book["predicted_factors"](layer.weight_hh_l0.detach(), states[-1].detach())["bound"]
+    assert (book["gradient_norms"](states) <= bound ** np.arange(21) * (1 + 1e-9)).all()
+
+
+# ---------------------------------------------------------------- clipping
+
+
+@pytest.mark.parametrize("limit", [0.01, 1.0, 5.0])
+def test_clipping_keeps_the_direction_and_cuts_the_length(book, limit):
+    torch.manual_seed(2)
+    gradients = [torch.randn(4, 3, dtype=torch.float64), torch.randn(7, dtype=torch.float64)]
+    clipped = book["clip_by_norm"](gradients, limit)
+    long, short = (torch.cat([g.flatten() for g in group]) for group in (gradients, clipped))
+    assert float(torch.dot(long, short) / long.norm() / short.norm()) == pytest.approx(1)
+    assert float(short.norm()) == pytest.approx(min(limit, float(long.norm())))
+    parameters = [nn.Parameter(torch.zeros_like(g)) for g in gradients]
+    for p, g in zip(parameters, gradients):
+        p.grad = g.clone()
+    nn.utils.clip_grad_norm_(parameters, limit)
+    for p, g in zip(parameters, clipped):
+        torch.testing.assert_close(p.grad, g, rtol=1e-4, atol=1e-8)
+
+
+def test_clipping_leaves_short_and_zero_gradients_and_knows_no_limit(book):
+    short = [np.array([0.3, -0.4])]
+    assert book["clip_by_norm"](short, 1.0)[0] is not None
+    np.testing.assert_array_equal(book["clip_by_norm"](short, 1.0)[0], short[0])
+    np.testing.assert_array_equal(book["clip_by_norm"]([np.zeros(3)], 1.0)[0], np.zeros(3))
+    np.testing.assert_array_equal(book["clip_by_norm"]([np.array([1e9, 0])], math.inf)[0], [1e9, 0])
+    with pytest.raises(ValueError, match="must be positive"):
+        book["clip_by_norm"](short, 0)
+
+
+# ---------------------------------------------------------------- the probe
+
+
+def letters(M, T, seed=0):
+    return torch.tensor(np.random.default_rng(seed).integers(3, 30, (M, T)))
+
+
+def test_the_probe_reads_what_is_there_and_guesses_what_is_not(book):
+    ids = letters(600, 16)
+    table = torch.randn(30, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    now = table[ids]
+    two_back = torch.cat([torch.zeros(600, 2, 40, dtype=torch.float64), now[:, :-2]], dim=1)
+    shares = book["recall_probe"](torch.cat([now, two_back], dim=2), ids, [0, 1, 2, 5])
+    assert shares[0] > 0.999 and shares[2] > 0.999
+    assert abs(shares[1] - 1 / 27) < 0.02 and abs(shares[3] - 1 / 27) < 0.02
+
+
+def test_the_probe_is_scored_on_other_sequences_than_it_was_fitted_on(book):
+    """A state that names the sequence lets a probe learn its own half by heart and helps nowhere else."""
+    M, T = 40, 6
+    ids = letters(M, T, seed=3)
+    states = torch.zeros(M, T, M * T, dtype=torch.float64)
+    for m in range(M):
+        for t in range(T):
+            states[m, t, m * T + t] = 1.0
+    share = book["recall_probe"](states, ids, [0])[0]
+    assert share < 0.2
+
+
+def test_a_probe_past_the_first_letter_is_refused(book):
+    with pytest.raises(ValueError, match="reaches past"):
+        book["recall_probe"](torch.zeros(4, 5, 3), letters(4, 5), [0, 5])
+
+
+# ---------------------------------------------------------------- the adding problem
+
+
+@pytest.mark.parametrize("length", [2, 3, 10, 41])
+def test_adding_batch(book, length):
+    x, y = book["adding_batch"](20_000, length, np.random.default_rng(1))
+    assert x.shape == (20_000, length, 2) and y.shape == (20_000,) and x.dtype == y.dtype == torch.float32
+    values, marks = x.unbind(2)
+    half = length // 2
+    assert set(marks.unique().tolist()) <= {0.0, 1.0}
+    assert (marks[:, :half].sum(1) == 1).all() and (marks[:, half:].sum(1) == 1).all()
+    torch.testing.assert_close((values * marks).sum(1), y)
+    assert 0 <= values.min() and values.max() <= 1 and abs(float(values.mean()) - 0.5) < 0.01
+    if length >= 10:
+        where = marks[:, :half].argmax(1).bincount(minlength=half) / 20_000
+        assert (where - 1 / half).abs().max() < 0.02
+    assert abs(float(((y - 1) ** 2).mean()) - 1 / 6) < 0.005
+    assert abs(float(y.mean()) - 1) < 0.01
+
+
+@pytest.mark.parametrize("batch, length", [(4, 1), (0, 10)])
+def test_adding_batch_refuses_nonsense(book, batch, length):
+    with pytest.raises(ValueError, match="length of 2 or more"):
+        book["adding_batch"](batch, length, np.random.default_rng(0))
+
+
+def test_adding_model_answers_from_the_last_state(book):
+    torch.manual_seed(0)
+    model = book["AddingModel"](nn.GRU(2, 5, batch_first=True))
+    x, _ = book["adding_batch"](3, 8, np.random.default_rng(0))
+    expected = model.output(model.rnn(x)[1][0])[:, 0]
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_training_on_the_adding_problem_learns_and_stops_when_solved(book):
+    torch.manual_seed(0)
+    model = book["AddingModel"](nn.GRU(2, 16, batch_first=True))
+    errors = book["train_adding"](model, 4, 2000, 0.01, seed=0, every=50)
+    assert errors[-1] < 1 / 60 and all(e >= 1 / 60 for e in errors[:-1]) and len(errors) < 40
+    x, y = book["adding_batch"](2000, 4, np.random.default_rng(99))
+    with torch.no_grad():
+        assert float(((model(x) - y) ** 2).mean()) < 1.5 / 60
+
+
+def test_training_on_the_adding_problem_ends_at_its_budget(book):
+    torch.manual_seed(0)
+    model = book["AddingModel"](nn.RNN(2, 2, batch_first=True))
+    errors = book["train_adding"](model, 30, 40, 1e-5, seed=0, every=20)
+    assert len(errors) == 2 and errors[-1] > 1 / 60

@@ -1,0 +1,230 @@
+"""Chapter 6's definitions: counting work and depth, saved bytes, timing, truncation, the scan."""
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+LENGTHS = [1, 2, 3, 4, 5, 8, 31, 64, 100, 257]
+
+
+# ---------------------------------------------------------------- counting
+
+
+@pytest.mark.parametrize("B, T, D, N", [(1, 1, 1, 1), (1, 9, 3, 2), (4, 33, 5, 7)])
+def test_work_and_depth_of_recurrent_layers(book, B, T, D, N):
+    x, count = torch.randn(B, T, D), book["work_and_depth"]
+    assert count(nn.RNN(D, N, batch_first=True), x) == (B * T * N * (D + N), T)
+    assert count(nn.GRU(D, N, batch_first=True), x) == (B * T * (3 * N * (D + N) + 2 * N), 3 * T)
+
+
+def test_a_product_is_one_link_and_a_chain_of_them_is_as_long_as_it_looks(book):
+    a, b, c = torch.randn(6, 4), torch.randn(4, 5), torch.randn(5, 3)
+    count = book["work_and_depth"]
+    assert count(torch.matmul, a, b) == (6 * 4 * 5, 1)
+    assert count(lambda: a @ b @ c) == (6 * 4 * 5 + 6 * 5 * 3, 2)
+    assert count(lambda: a @ (b @ c)) == (4 * 5 * 3 + 6 * 4 * 3, 2)
+    assert count(lambda: (a * a, a * a)) == (2 * 24, 1)  # side by side
+    assert count(lambda: a + a) == (0, 0)
+    assert count(lambda: torch.addmm(torch.zeros(3), b, c)) == (4 * 5 * 3, 1)
+    assert count(torch.bmm, torch.randn(2, 3, 4), torch.randn(2, 4, 5)) == (2 * 3 * 4 * 5, 1)
+
+
+def test_depth_follows_views_and_writing_in_place(book):
+    def run():
+        a = torch.ones(8) * 2  # 1
+        a[:4] *= 3  # 2, through a view
+        return torch.cat([a[4:], a[:4]]).view(2, 4) * 5  # 3
+
+    assert book["work_and_depth"](run) == (8 + 4 + 8, 3)
+
+
+def test_counting_leaves_no_trace(book):
+    layer, x = nn.Linear(3, 2), torch.randn(5, 3)
+    first = book["work_and_depth"](layer, x)
+    assert first == book["work_and_depth"](layer, x)
+    assert layer(x).requires_grad
+
+
+# ---------------------------------------------------------------- memory and time
+
+
+@pytest.mark.parametrize("B, T, D, N", [(1, 1, 1, 1), (2, 10, 3, 5), (7, 64, 4, 6)])
+def test_what_an_rnn_keeps_is_the_formula(book, B, T, D, N):
+    rnn = nn.RNN(D, N, batch_first=True)
+    kept = book["saved_bytes"](rnn, torch.randn(B, T, D), ignore=rnn.parameters())
+    assert kept == 4 * (B * T * D + B * (T + 1) * N)
+
+
+def test_saved_storages_count_once_and_ignored_ones_not_at_all(book):
+    w = torch.randn(10, requires_grad=True)
+    assert book["saved_bytes"](lambda: (w * w).sum()) == 40
+    assert book["saved_bytes"](lambda: (w * w).sum(), ignore=[w]) == 0
+    assert book["saved_bytes"](lambda: (w[:5] * w[5:]).sum()) == 40  # two views, one storage
+    assert book["saved_bytes"](lambda: w.exp().exp()) == 80  # two results, each its own backward
+    assert book["saved_bytes"](lambda: w + w) == 0
+    with torch.no_grad():
+        assert book["saved_bytes"](lambda: (w * w).sum()) == 0
+
+
+def test_median_time_calls_once_more_than_it_counts(book):
+    calls = []
+    seconds = book["median_time"](calls.append, 1, repeats=4)
+    assert len(calls) == 5 and 0 < seconds < 1
+    with pytest.raises(ValueError, match="at least 1"):
+        book["median_time"](calls.append, 1, repeats=0)
+
+
+def test_median_time_is_a_median_without_the_first_call(book, monkeypatch):
+    import time
+
+    clock = iter([0, 100, 0, 1, 0, 5, 0, 2])  # the first call takes 100
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    assert book["median_time"](lambda: None, repeats=3) == 2
+
+
+# ---------------------------------------------------------------- truncated backpropagation
+
+
+def letter_model(book, layer=nn.GRU):
+    torch.manual_seed(0)
+    model = book["LetterModel"](9, 4, 6, layer=layer).double()
+    ids, targets = torch.randint(0, 9, (3, 12)), torch.randint(0, 9, (3, 12))
+    targets[:, ::5] = -1
+    return model, ids, targets
+
+
+def gradient(model):
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("every", [12, 50])
+def test_one_piece_is_full_backpropagation(book, every):
+    model, ids, targets = letter_model(book)
+    bits, state = book["truncated_backward"](model, ids, targets, every)
+    ours = gradient(model).clone()
+    model.zero_grad()
+    logits, _, last = model(ids)
+    nats = F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=-1)
+    nats.backward()
+    torch.testing.assert_close(ours, gradient(model), rtol=1e-10, atol=1e-12)
+    assert math.isclose(bits, float(nats) / math.log(2), rel_tol=1e-10)
+    torch.testing.assert_close(state, last.detach())
+    assert not state.requires_grad
+
+
+@pytest.mark.parametrize("every", [1, 4, 5])
+def test_pieces_equal_pieces_cut_by_hand(book, every):
+    model, ids, targets = letter_model(book)
+    twin = copy.deepcopy(model)
+    bits, state = book["truncated_backward"](model, ids, targets, every)
+    h, total = None, 0.0
+    for t in range(0, 12, every):
+        logits, _, h = twin(ids[:, t : t + every], None if h is None else h.detach())
+        part = targets[:, t : t + every]
+        total = total + F.cross_entropy(logits[part >= 0], part[part >= 0], reduction="sum")
+    nats = total / (targets >= 0).sum()
+    nats.backward()
+    torch.testing.assert_close(gradient(model), gradient(twin), rtol=1e-10, atol=1e-12)
+    assert math.isclose(bits, float(nats) / math.log(2), rel_tol=1e-10)
+    torch.testing.assert_close(state, h.detach())
+
+
+def test_a_gradient_does_not_cross_the_cut_but_the_state_does(book):
+    model, ids, targets = letter_model(book)
+    targets[:, :-1] = -1  # one bet, at the end
+    ids[:, 0] = 8
+    ids[:, 1:] = ids[:, 1:].clamp(max=7)  # symbol 8 stands at the first place only
+    book["truncated_backward"](model, ids, targets, 6)
+    assert model.embedding.weight.grad[8].abs().max() == 0
+    book["truncated_backward"](model, ids, targets, 12)
+    assert model.embedding.weight.grad[8].abs().max() > 0
+    carried = book["truncated_backward"](model, ids, targets, 6)[0]
+    assert math.isclose(carried, book["truncated_backward"](model, ids, targets, 12)[0])
+
+
+def test_a_reach_below_one_is_refused(book):
+    with pytest.raises(ValueError, match="at least 1 step"):
+        book["truncated_backward"](*letter_model(book), 0)
+
+
+# ---------------------------------------------------------------- the scan
+
+
+def staircase(f, u, h0=None):
+    h, states = torch.zeros_like(u[:, 0]) if h0 is None else h0, []
+    for t in range(u.shape[1]):
+        h = f[:, t] * h + u[:, t]
+        states.append(h)
+    return torch.stack(states, dim=1)
+
+
+@pytest.mark.parametrize("T", LENGTHS)
+@pytest.mark.parametrize("B, with_start", [(1, False), (4, True)])
+def test_scan_equals_loop_in_values_and_gradients(book, T, B, with_start):
+    generator = torch.Generator().manual_seed(T)
+    draw = lambda *shape: torch.randn(shape, generator=generator, dtype=torch.float64)  # noqa: E731
+    f, u, h0 = draw(B, T, 3).tanh(), draw(B, T, 3), draw(B, 3)  # factors of both signs
+    f[:, ::3] = 0
+    weight, results = draw(B, T, 3), []
+    for method in [book["linear_scan"], staircase]:
+        inputs = [v.clone().requires_grad_() for v in ([f, u, h0] if with_start else [f, u])]
+        h = method(*inputs)
+        results.append([h, *torch.autograd.grad((h * weight).sum(), inputs)])
+    for ours, theirs in zip(*results):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("T", LENGTHS)
+def test_scan_takes_log_rounds(book, T):
+    f, u = torch.rand(2, T, 3), torch.randn(2, T, 3)
+    work, depth = book["work_and_depth"](book["linear_scan"], f, u)
+    reaches = [2**k for k in range(math.ceil(math.log2(T)))]
+    assert depth == len(reaches)
+    assert work == 6 * sum(2 * (T - reach) for reach in reaches)
+
+
+def test_scan_survives_products_that_underflow(book):
+    f, u = torch.full((1, 5000, 1), 0.01), torch.ones(1, 5000, 1)
+    torch.testing.assert_close(book["linear_scan"](f, u), staircase(f, u))
+
+
+def test_scan_refuses_what_it_cannot_scan(book):
+    with pytest.raises(ValueError, match="at least a step"):
+        book["linear_scan"](torch.ones(1, 0, 2), torch.ones(1, 0, 2))
+    with pytest.raises(ValueError, match="one shape"):
+        book["linear_scan"](torch.ones(1, 3, 2), torch.ones(1, 4, 2))
+
+
+# ---------------------------------------------------------------- minGRU
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("B, T", [(1, 1), (3, 17)])
+def test_min_gru_follows_its_equations(book, layers, B, T):
+    torch.manual_seed(layers)
+    model = book["MinGRU"](4, 5, num_layers=layers).double()
+    x, h0 = torch.randn(B, T, 4).double(), torch.randn(layers, B, 5).double()
+    states, last = model(x, h0)
+    for i, both in enumerate(model.maps):
+        h, expected = h0[i], []
+        for t in range(T):
+            a = x[:, t] @ both.weight.T + both.bias
+            z, candidate = torch.sigmoid(a[:, :5]), a[:, 5:]
+            h = z * h + (1 - z) * candidate
+            expected.append(h)
+        x = torch.stack(expected, dim=1)
+        torch.testing.assert_close(last[i], h, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(states, x, rtol=1e-10, atol=1e-10)
+
+
+def test_min_gru_can_stop_and_go_on(book):
+    model, x = book["MinGRU"](4, 5, num_layers=2), torch.randn(3, 11, 4)
+    whole, last = model(x)
+    first, state = model(x[:, :6])
+    rest, end = model(x[:, 6:], state)
+    torch.testing.assert_close(whole, torch.cat([first, rest], dim=1))
+    torch.testing.assert_close(last, end)
