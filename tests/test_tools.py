@@ -1,9 +1,13 @@
 """The tools on small books made for the purpose: executing, copying recaps, running studies."""
 
+import base64
+import io
 import json
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from tools import execute, recaps, study
 from tools import notebooks as nb
@@ -36,6 +40,18 @@ for _ in tqdm(range(3)):
     warnings.warn("mind the gap")
 print("after")
 """
+
+
+def test_a_figure_shrinks_once_and_looks_the_same():
+    picture = np.zeros((120, 160, 3), dtype=np.uint8)
+    picture[:, :, 0], picture[:, :, 1] = np.arange(160), np.arange(120)[:, None]
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG", compress_level=1)
+    big = base64.b64encode(stream.getvalue()).decode()
+    small = execute.shrink(big)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(small))).convert("RGB")).astype(int)
+    assert len(small) < len(big) / 2 and shown.shape == picture.shape
+    assert abs(shown - picture).max() <= 16 and execute.shrink(small) == small
 
 
 def test_a_second_run_writes_the_same_bytes_and_no_noise(tmp_path, capsys):
