@@ -43,14 +43,14 @@ print("after")
 
 
 def test_a_figure_shrinks_once_and_looks_the_same():
-    picture = np.zeros((120, 160, 3), dtype=np.uint8)
-    picture[:, :, 0], picture[:, :, 1] = np.arange(160), np.arange(120)[:, None]
+    grey = np.random.default_rng(0).integers(0, 256, (120, 160, 1), dtype=np.uint8)
+    picture = grey.repeat(3, axis=2)
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG", compress_level=1)
+    Image.fromarray(picture).save(stream, "PNG")
     big = base64.b64encode(stream.getvalue()).decode()
     small = execute.shrink(big)
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(small))).convert("RGB")).astype(int)
-    assert len(small) < len(big) / 2 and shown.shape == picture.shape
+    assert len(small) < 0.9 * len(big) and shown.shape == picture.shape
     assert abs(shown - picture).max() <= 16 and execute.shrink(small) == small
 
 
