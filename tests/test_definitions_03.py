@@ -107,6 +107,15 @@ def test_no_gradient_passes_the_bound(book):
     assert (book["gradient_norms"](states) <= bound ** np.arange(21) * (1 + 1e-9)).all()
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.3])
+def test_the_factor_per_step_is_the_slope_of_the_mean_logarithm(book, factor):
+    heights = np.array([[0.2], [1.0], [7.0]])
+    norms = heights * factor ** np.arange(30)
+    norms[:, :5] = 1e3  # distances below the start do not count
+    assert book["factor_per_step"](norms) == pytest.approx(factor, rel=1e-10)
+    assert book["factor_per_step"](norms, start=0) != pytest.approx(factor, rel=1e-2)
+
+
 # ---------------------------------------------------------------- clipping
 
 
