@@ -1,0 +1,76 @@
+"""Chapter 8's reader with dropout on a random split, at the largest budget: for comparison with published figures."""
+
+ABOUT = (
+    "reading aloud with additive attention and dropout on a random split, at the largest of chapter 8's budgets, read "
+    "greedily and with a beam; one seed."
+)
+USES = [
+    "load_cmudict",
+    "split_by_family",
+    "Vocabulary",
+    "AdditiveAttention",
+    "AttentionReader",
+    "train_reader",
+    "read_greedily",
+    "beam_search",
+    "reading_errors",
+    "errors_by_length",
+]
+
+EMBEDDING, HIDDEN, ATTENTION, DROPOUT, BATCH = 64, 256, 128, 0.2, 128
+STEPS, RATE, SEED, WIDTH = 6300, 0.004, 0, 4
+
+
+def run(book, report):
+    import numpy as np
+    import torch
+
+    dataset = book["load_cmudict"]()
+    by_family = book["split_by_family"](dataset)
+    order = np.random.default_rng(0).permutation(len(dataset))  # the random split has parts of the same sizes
+    ends = np.cumsum([len(by_family[name]) for name in ["train", "dev", "test"]])
+    parts = dict(zip(["train", "dev", "test"], np.split(order, ends[:-1])))
+    rows = {name: dataset.select(np.sort(part))[:] for name, part in parts.items()}
+    letters = book["Vocabulary"](letter for word in rows["train"]["word"] for letter in word)
+    listed = [(w, p.split()) for w, ps in zip(rows["train"]["word"], rows["train"]["pronunciations"]) for p in ps]
+    phonemes = book["Vocabulary"](phoneme for _, answer in listed for phoneme in answer)
+    pairs = [(letters.encode(word), phonemes.encode(answer)) for word, answer in listed]
+
+    torch.manual_seed(SEED)
+    attention = book["AdditiveAttention"](HIDDEN, HIDDEN, ATTENTION)
+    model = book["AttentionReader"](len(letters), len(phonemes), EMBEDDING, HIDDEN, attention, DROPOUT)
+    model.to(book["device"])
+    watch = lambda step, mean: report(f"step {step}: {mean:.4f} nats a symbol")  # noqa: E731
+    book["train_reader"](model, pairs, STEPS, RATE, SEED, BATCH, watch, 300)
+
+    results = {
+        "attention": "additive",
+        "split": "random",
+        "embedding_size": EMBEDDING,
+        "hidden_size": HIDDEN,
+        "attention_size": ATTENTION,
+        "dropout": DROPOUT,
+        "batch_size": BATCH,
+        "steps": STEPS,
+        "passes": round(STEPS * BATCH / len(pairs), 1),
+        "learning_rate": RATE,
+        "seed": SEED,
+        "beam_width": WIDTH,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    for name in ["dev", "test"]:
+        sources = [letters.encode(word) for word in rows[name]["word"]]
+        beams = book["beam_search"](model, sources, phonemes, WIDTH)
+        for decoding, readings in {
+            "greedy": book["read_greedily"](model, sources, phonemes),
+            "beam": [beam[0][0] for beam in beams],
+        }.items():
+            edits, lengths = book["reading_errors"](readings, rows[name]["pronunciations"])
+            table = book["errors_by_length"](rows[name]["word"], edits, lengths)
+            results[f"{name}, {decoding}"] = {
+                "word_error": round(float((edits > 0).mean()), 4),
+                "phoneme_error": round(float(edits.sum() / lengths.sum()), 4),
+                **{key: values.tolist() for key, values in table.items()},
+            }
+            report(f"{name}, {decoding}: {results[f'{name}, {decoding}']['word_error']}")
+    return results
