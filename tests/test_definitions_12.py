@@ -514,3 +514,14 @@ def test_matrices_start_as_xaviers_rule_says(book):
         if isinstance(module, nn.Linear):
             bound = math.sqrt(6 / sum(module.weight.shape))
             assert 0.95 * bound < float(module.weight.detach().abs().max()) <= bound
+
+
+def test_dropout_falls_on_what_enters_too(book):
+    torch.manual_seed(0)
+    entrance = book["PlacedEmbedding"](9, 64, 0.5)
+    ids = torch.full((8, 10), 4)
+    whole = entrance.eval()(ids)
+    found = entrance.train()(ids)
+    kept = found != 0
+    assert 0.4 < kept.float().mean() < 0.6
+    torch.testing.assert_close(found[kept], 2 * whole[kept])
