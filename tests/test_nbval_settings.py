@@ -250,3 +250,48 @@ def test_grey_figures_are_not_taken_for_blank():
 
 def test_the_remedy_of_a_file_that_is_no_chapter():
     assert "python tools/execute.py notes/draft.ipynb" in nbval_settings.remedy("notes/draft.ipynb")
+
+
+class Translation:
+    """As much of a collected cell of chapter 13 as the settings look at."""
+
+    def __init__(self, name):
+        self.path, self.marks = nb.NOTEBOOKS / name, []
+
+    def add_marker(self, mark):
+        self.marks.append(mark.kwargs["reason"])
+
+
+def collected(monkeypatch, pytestconfig, local=None, script="raise OSError('no way to the Hub')"):
+    """The reasons for which a cell of chapter 13 and one of chapter 12 are skipped."""
+    monkeypatch.delenv("MULTI30K", raising=False)
+    if local:
+        monkeypatch.setenv("MULTI30K", local)
+    plain = subprocess.run
+    monkeypatch.setattr(
+        nbval_settings.subprocess, "run", lambda command, **options: plain([*command[:2], script], **options)
+    )
+    items = [Translation("13_translation.ipynb"), Translation("12_transformer.ipynb")]
+    nbval_settings.pytest_collection_modifyitems(pytestconfig, items)
+    return {item.path.name[:2]: item.marks for item in items}
+
+
+def test_translation_is_skipped_with_a_reason_without_its_data(monkeypatch, pytestconfig):
+    marks = collected(monkeypatch, pytestconfig)
+    assert "no way to the Hub" in marks["13"][0] and "MULTI30K" in marks["13"][0]
+    assert marks["12"] == []
+
+
+def test_translation_runs_where_its_data_is(monkeypatch, pytestconfig):
+    assert collected(monkeypatch, pytestconfig, script="pass")["13"] == []
+    assert collected(monkeypatch, pytestconfig, local="/a/copy")["13"] == []
+
+
+def test_a_hub_that_does_not_answer_is_a_reason(monkeypatch):
+    monkeypatch.delenv("MULTI30K", raising=False)
+
+    def never(command, timeout, **options):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(nbval_settings.subprocess, "run", never)
+    assert "within 3 s" in nbval_settings.no_translations(patience=3)
