@@ -20,6 +20,7 @@ from tools import notebooks as nb
 
 sys.path.insert(0, str(nb.ROOT / "book" / "ext"))
 import book_links  # noqa: E402
+import book_results  # noqa: E402
 
 BUILD = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
 WIDTHS = {"desk": (1280, 900), "pocket": (390, 844)}
@@ -110,6 +111,24 @@ def test_every_term_of_the_glossary_is_linked(site):
         pages.unlinked_terms(site.pages["book/glossary.html"], chapters),
         "terms that no chapter links to (write *the term* where a chapter introduces it, or leave it out)",
     )
+
+
+def test_the_results_page_shows_every_number(site):
+    """Its tables hold what the notebooks recorded, and its figures say it to those who cannot see them."""
+    page, records = pages.soup(site.pages["book/results.html"]), book_results.Records()
+    shown = [[[cell.text.strip() for cell in row("td")] for row in table("tr")[1:]] for table in page("table")]
+    expected, described = [], set()
+    for table in map(book_results.chosen, book_results.on_page()):
+        lines = book_results.table_lines(table, records)
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][2:]
+        expected.append([[row.title, *numbers] for (_, *numbers), row in zip(rows, table.rows)])
+        described.add(book_results.alt_text(table, records) if table.columns[-1].metric == book_results.MINUTES else "")
+    assert shown == expected
+    if "translation" in book_results.on_page():
+        assert records.signature("translation") in page.text
+    for theme in book_results.THEMES:
+        figures = page.find_all("img", class_=f"only-{theme}", src=lambda src: "results-" in src)
+        assert {figure["alt"] for figure in figures} == described - {""}
 
 
 # ---------------------------------------------------------------- the repository

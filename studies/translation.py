@@ -1,0 +1,101 @@
+"""German to English: chapter 13's two models against the number of training pairs, rates chosen on validation."""
+
+ABOUT = (
+    "Multi30k, German to English: the GRU with attention and the Transformer, each with its rate chosen on "
+    "the validation set at the whole training set, trained for as many steps on a 32nd, an eighth and a half of it, "
+    "and on the whole with three seeds; greedy BLEU on the validation set."
+)
+USES = [
+    "Vocabulary",
+    "pad_batch",
+    "split_words",
+    "Subwords",
+    "train_translator",
+    "DotAttention",
+    "AttentionReader",
+    "Transformer",
+    "read_greedily",
+    "bleu_counts",
+    "bleu",
+]
+
+MERGES, STEPS, WARM_UP, TOKENS, SMOOTHING, DROPOUT = 4000, 900, 300, 600, 0.1, 0.1
+RATES = {"Transformer": [0.003, 0.006], "GRU with attention": [0.0015, 0.003]}
+SEEDS = [0, 1, 2]
+SHARES = [32, 8, 2]  # every 32nd, 8th and 2nd pair
+
+
+def run(book, report):
+    import os
+
+    import torch
+    from datasets import load_dataset
+
+    data = load_dataset(os.environ.get("MULTI30K", "bentrevett/multi30k"))
+    rows = {name: data[name][:] for name in ["train", "validation"]}
+
+    def tokens(text):
+        return [word.strip("▁") for word in book["split_words"](text)]
+
+    wanted = [text.lower() for text in rows["validation"]["en"]]
+
+    def train(kind, share, rate, seed):
+        texts = {key: rows["train"][key][::share] for key in ["de", "en"]}
+        subwords = {key: book["Subwords"](texts[key], MERGES) for key in texts}
+        vocabularies = {key: book["Vocabulary"](subwords[key].symbols) for key in texts}
+        encode = {key: lambda text, k=key: vocabularies[k].encode(subwords[k].split(text)) for key in texts}
+        pairs = [(encode["de"](de), encode["en"](en)) for de, en in zip(texts["de"], texts["en"])]
+        sizes = len(vocabularies["de"]), len(vocabularies["en"])
+        torch.manual_seed(seed)
+        if kind == "Transformer":
+            model = book["Transformer"](*sizes, 128, 4, 512, 3, DROPOUT)
+            model.output.weight = model.target.table.weight
+        else:
+            model = book["AttentionReader"](*sizes, 128, 256, book["DotAttention"](), DROPOUT)
+        model.to(book["device"])
+        book["train_translator"](model, pairs, STEPS, rate, seed, WARM_UP, TOKENS, SMOOTHING)
+        known = subwords["de"].symbols
+        sources = [
+            encode["de"]("".join(c if c in known or c == " " else " " for c in text.lower()))
+            for text in rows["validation"]["de"]
+        ]
+        readings = book["read_greedily"](model, sources, vocabularies["en"], 128, longest=45)
+        counts = sum(
+            book["bleu_counts"](tokens(subwords["en"].join(reading) or "."), tokens(text))
+            for reading, text in zip(readings, wanted)
+        )
+        score = round(float(book["bleu"](counts)), 2)
+        report(f"{kind}, every {share}. pair, rate {rate}, seed {seed}: {score}")
+        return {
+            "bleu": score,
+            "pairs": len(pairs),
+            "pieces": list(sizes),
+            "parameters": sum(p.numel() for p in model.parameters()),
+        }
+
+    rates, best, cells, done = {}, {}, [], {}
+    for kind in RATES:
+        for rate in RATES[kind]:
+            done[kind, rate] = train(kind, 1, rate, SEEDS[0])
+        rates[kind] = {rate: done[kind, rate]["bleu"] for rate in RATES[kind]}
+        best[kind] = max(rates[kind], key=rates[kind].get)
+    for share in [*SHARES, 1]:
+        for kind in RATES:
+            seeds = SEEDS if share == 1 else SEEDS[:1]
+            runs = [
+                done[kind, best[kind]] if (share, seed) == (1, SEEDS[0]) else train(kind, share, best[kind], seed)
+                for seed in seeds
+            ]
+            cell = {"model": kind, "learning_rate": best[kind], "seeds": seeds}
+            cell |= {key: runs[0][key] for key in ["pairs", "pieces", "parameters"]}
+            cells.append(cell | {"bleu": [r["bleu"] for r in runs]})
+    return {
+        "merges": MERGES,
+        "steps": STEPS,
+        "warm_up_steps": WARM_UP,
+        "tokens": TOKENS,
+        "smoothing": SMOOTHING,
+        "dropout": DROPOUT,
+        "rates": rates,
+        "cells": cells,
+    }
