@@ -389,6 +389,13 @@ def test_the_nucleus_is_the_least_that_reaches_p(book, top_p, kept):
     torch.testing.assert_close(found, torch.tensor(kept, dtype=torch.float64), rtol=1e-9, atol=1e-9)
 
 
+def test_a_nucleus_of_one_cuts_nothing(book):
+    logits = 6 * torch.randn(2000, 69, generator=torch.Generator().manual_seed(0))
+    shares = logits.softmax(-1)
+    assert (shares.cumsum(-1) - shares >= 1).any(), "rounding reaches one before the end, or this tests nothing"
+    assert torch.equal(book["sampling_shares"](logits, top_p=1.0) > 0, shares > 0)
+
+
 def test_ties_at_the_edge_keep_as_many_as_are_needed(book):
     shares = book["sampling_shares"](logs(0.25, 0.25, 0.25, 0.25), top_p=0.6)
     assert sorted(shares.tolist()) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
