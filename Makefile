@@ -1,6 +1,7 @@
 # make book       build the site from the stored outputs and print where it is
 # make test       re-run every notebook and compare, then every other test
 # make test-fast  the same without re-running the notebooks
+# make mutants    plant mistakes in the definitions and see the tests catch them; ONLY="07 attend" for some
 # make run NB=02  execute one chapter in place
 # make study NAME=letter_rnn   run one study and store its result
 # make serve      serve the built site on http://localhost:8000
@@ -12,7 +13,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PAGE := _build/html/index.html
 
-.PHONY: help book test test-fast run study recaps constraints lint serve clean
+.PHONY: help book test test-fast mutants run study recaps constraints lint serve clean
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
 
@@ -32,6 +33,9 @@ test: $(READY)
 
 test-fast: $(READY)
 	$(PY) -m pytest -n 2 --dist loadfile tests
+
+mutants: $(READY)
+	$(PY) tools/mutants.py $(ONLY)
 
 run: $(READY)
 	@test -n "$(NB)" || { echo "Name a chapter: make run NB=02"; exit 2; }

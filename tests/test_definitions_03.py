@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 LAYERS = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
@@ -98,6 +99,17 @@ def test_predicted_factors_of_a_known_matrix(book):
     assert bent["typical"] == pytest.approx(factors["typical"] / 2) and bent["bound"] == factors["bound"]
 
 
+def test_a_rotation_has_the_size_of_its_complex_eigenvalues(book):
+    turn = 0.9 * torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)  # eigenvalues 0.9 i and -0.9 i
+    assert book["predicted_factors"](turn, torch.zeros(3, 2).double())["linear"] == pytest.approx(0.9)
+
+
+def test_slopes_are_averaged_as_squares(book):
+    states = torch.tensor([[0.0, math.sqrt(0.5)]], dtype=torch.float64)  # slopes 1 and 1/2
+    factors = book["predicted_factors"](torch.eye(2, dtype=torch.float64), states)
+    assert factors["typical"] == pytest.approx(math.sqrt((1 + 0.25) / 2))
+
+
 def test_no_gradient_passes_the_bound(book):
     layer = recurrent("RNN", 3, 8, seed=4)
     with torch.no_grad():
@@ -114,6 +126,30 @@ def test_the_factor_per_step_is_the_slope_of_the_mean_logarithm(book, factor):
     norms[:, :5] = 1e3  # distances below the start do not count
     assert book["factor_per_step"](norms) == pytest.approx(factor, rel=1e-10)
     assert book["factor_per_step"](norms, start=0) != pytest.approx(factor, rel=1e-2)
+
+
+def test_rows_of_different_factors_give_their_geometric_mean(book):
+    norms = np.array([[0.5], [0.8]]) ** np.arange(30)
+    assert book["factor_per_step"](norms) == pytest.approx(math.sqrt(0.5 * 0.8), rel=1e-10)
+
+
+def test_norms_are_drawn_as_medians_and_bands_on_a_logarithmic_axis(book):
+    norms = np.exp(np.random.default_rng(0).normal(-3, 2, (40, 12)))
+    axis = Figure().subplots()
+    book["plot_gradient_norms"](axis, {"measured": norms}, {"predicted": 0.5}, low=1e-6, high=10)
+    measured, predicted = axis.get_lines()
+    np.testing.assert_allclose(measured.get_ydata(), np.median(norms, axis=0))
+    np.testing.assert_allclose(predicted.get_ydata(), 0.5 ** np.arange(12))
+    (band,) = axis.collections
+    corners = band.get_paths()[0].vertices
+    for distance in range(12):
+        heights = corners[corners[:, 0] == distance, 1]
+        expected = np.percentile(norms[:, distance], [10, 90])
+        np.testing.assert_allclose([heights.min(), heights.max()], expected)
+    assert axis.get_yscale() == "log" and axis.get_ylim() == (1e-6, 10)
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["measured", "predicted"]
+    book["plot_gradient_norms"](bare := Figure().subplots(), {"one": norms, "two": norms})
+    assert len(bare.get_lines()) == len(bare.collections) == 2
 
 
 # ---------------------------------------------------------------- clipping
@@ -228,3 +264,34 @@ def test_training_on_the_adding_problem_ends_at_its_budget(book):
     model = book["AddingModel"](nn.RNN(2, 2, batch_first=True))
     errors = book["train_adding"](model, 30, 40, 1e-5, seed=0, every=20)
     assert len(errors) == 2 and errors[-1] > 1 / 60
+
+
+def test_a_step_has_one_batchs_gradient_and_is_scored_on_fresh_examples(book):
+    """At a rate of nearly nothing: what is left in the end is the last batch's gradient, cut, and no sum over steps."""
+    torch.manual_seed(0)
+    model = book["AddingModel"](nn.GRU(2, 4, batch_first=True))
+    errors = book["train_adding"](model, 6, 3, 1e-12, seed=5, batch_size=8, every=1)
+    generator = np.random.default_rng([5, 6])
+    (x_test, y_test), *batches = [book["adding_batch"](n, 6, generator) for n in (1000, 8, 8, 8)]
+    with torch.no_grad():
+        assert errors == pytest.approx([float(((model(x_test) - y_test) ** 2).mean())] * 3, rel=1e-5)
+    left = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    x, y = batches[-1]
+    ((model(x) - y) ** 2).mean().backward()
+    fresh = book["clip_by_norm"]([p.grad for p in model.parameters()], 1.0)
+    for a, b in zip(left, fresh):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_is_clipped_as_one_vector(book, monkeypatch):
+    """With its length cut to 1, plain gradient descent at rate 1 moves the weights by 1."""
+    torch.manual_seed(0)
+    model = book["AddingModel"](nn.GRU(2, 4, batch_first=True))
+    with torch.no_grad():
+        model.output.bias.add_(50)  # far from any answer
+    before = torch.cat([p.detach().flatten() for p in model.parameters()])
+    monkeypatch.setattr(torch.optim, "Adam", torch.optim.SGD)
+    book["train_adding"](model, 6, 1, 1.0, seed=0)
+    moved = torch.cat([p.detach().flatten() for p in model.parameters()]) - before
+    assert moved.norm().item() == pytest.approx(1, abs=1e-3)
