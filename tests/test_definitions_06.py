@@ -28,6 +28,7 @@ def test_a_product_is_one_link_and_a_chain_of_them_is_as_long_as_it_looks(book):
     assert count(lambda: a @ b @ c) == (6 * 4 * 5 + 6 * 5 * 3, 2)
     assert count(lambda: a @ (b @ c)) == (4 * 5 * 3 + 6 * 4 * 3, 2)
     assert count(lambda: (a * a, a * a)) == (2 * 24, 1)  # side by side
+    assert count(lambda: (a * a * a, a * a)) == (3 * 24, 2)  # the longest chain, and not the last
     assert count(lambda: a + a) == (0, 0)
     assert count(lambda: torch.addmm(torch.zeros(3), b, c)) == (4 * 5 * 3, 1)
     assert count(torch.bmm, torch.randn(2, 3, 4), torch.randn(2, 4, 5)) == (2 * 3 * 4 * 5, 1)

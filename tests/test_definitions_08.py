@@ -128,6 +128,18 @@ def test_teacher_forcing_equals_one_step_at_a_time(book):
     torch.testing.assert_close(whole, torch.cat(steps, dim=1), rtol=1e-10, atol=1e-10)
 
 
+def test_the_bets_come_from_state_and_context_side_by_side(book):
+    """Another memory, with the same state, changes the bets, and they are the equation's."""
+    model = reader(book).double()
+    s, memory, mask = model.start(*book["pad_batch"](WORDS))
+    ids = torch.tensor([row[:1] for row in SPOKEN])
+    for other in (memory, memory + torch.linspace(-1, 1, memory.numel()).view_as(memory)):
+        logits, (after, _, _) = model.advance(ids, (s, other, mask))
+        context, _ = model.attention(after[:, None], other, mask)  # after one step the state is the query
+        mixed = torch.tanh(model.combine(torch.cat([after[:, None], context], dim=-1)))
+        torch.testing.assert_close(logits, model.output(mixed), rtol=1e-10, atol=1e-10)
+
+
 def test_every_letter_and_every_earlier_phoneme_can_matter(book):
     """The gradient reaches all of the word and the phonemes before, and no later ones."""
     model = reader(book).double()

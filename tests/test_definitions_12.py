@@ -139,6 +139,9 @@ def test_dropout_falls_on_what_is_added_and_not_on_the_stream(book):
     assert set(added.unique().tolist()) == {0.0, 2.0}
     residual.eval()
     assert torch.equal(residual(x, torch.ones_like), x + 1)
+    post, x = book["Residual"](50, 0.5, False), torch.randn(20, 50)
+    assert torch.equal(post(x, torch.zeros_like), post.norm(x))
+    assert not torch.equal(post(x, torch.ones_like), post.norm(x + 1))
 
 
 def test_the_feed_forward_network_is_its_equation_at_every_place(book):
