@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 import re
 import sys
 from collections import Counter
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import snowballstemmer
 import torch
+from datasets import Dataset
 
 # ---------------------------------------------------------------- the dictionary
 
@@ -42,6 +44,14 @@ def test_without_the_package_the_error_names_it(book, monkeypatch):
 
 
 # ---------------------------------------------------------------- the split
+
+
+def test_the_family_of_each_word_is_written_beside_it(book):
+    words = ["knights", "argue", "knight", "city", "arguing", "cities"]
+    sides = book["split_by_family"](Dataset.from_dict({"word": words}))
+    rows = [row for side in sides.values() for row in side]
+    assert {row["word"]: row["family"] for row in rows} == book["word_families"](words)
+    assert {"knight", "knights"} <= set(sides["test"]["word"])
 
 
 def test_no_family_of_a_test_word_is_in_training(split):
@@ -88,11 +98,20 @@ def test_the_fixed_words_and_their_relatives_are_test_words(book, split):
         ["city", "cities"],
         ["happy", "unhappy", "happily", "happiness"],
         ["form", "reform", "reformed"],
+        ["hike", "hiking"],
     ],
 )
 def test_relatives_are_one_family(book, relatives):
     families = book["word_families"](relatives)
     assert set(families) == set(relatives) and len(set(families.values())) == 1, families
+
+
+@pytest.mark.parametrize("strangers", [["do", "doing"], ["a", "as"], ["der", "under"], ["able", "stable"]])
+def test_too_little_left_is_no_relative(book, strangers):
+    """Two letters without the ending, three without the beginning; st is neither."""
+    families = book["word_families"](strangers)
+    assert families == {word: word for word in strangers}
+    assert len(set(book["word_families"](["i", "i's"]).values())) == 1  # the possessive may leave one
 
 
 def test_a_family_needs_its_links_to_be_listed(book):
@@ -122,6 +141,11 @@ def test_round_trip_of_phonemes_as_tensor(book):
     vocabulary = book["Vocabulary"](["N", "AY", "T", "T"])
     ids = torch.tensor([*vocabulary.encode(["N", "AY", "T"]), 0, 0])
     assert vocabulary.decode(ids) == ["N", "AY", "T"] and len(vocabulary) == 6
+
+
+def test_marks_and_symbols_given_twice_have_one_id(book):
+    vocabulary = book["Vocabulary"](["b", "^", "a", "_", "b", "$"])
+    assert vocabulary.symbols == ["_", "^", "$", "a", "b"] and vocabulary.encode("ab") == [1, 3, 4, 2]
 
 
 def test_decoding_stops_at_the_end_mark(book):
@@ -183,6 +207,14 @@ def test_batches_are_shuffled_only_with_a_generator(book):
     assert shuffled != fixed and [min(lengths[b]) for b in shuffled] != sorted(min(lengths[b]) for b in shuffled)
 
 
+def test_words_of_one_length_change_company_with_a_generator(book):
+    generator, companies = np.random.default_rng(0), set()
+    for _ in range(3):
+        batches = book["length_batches"]([5] * 8, 2, generator)
+        companies.add(frozenset(frozenset(b.tolist()) for b in batches))
+    assert len(companies) == 3
+
+
 # ---------------------------------------------------------------- the n-gram
 
 SMALL = ["knight", "knit", "know", "night", "nit", "kit", "sit", "sits", "knights"]
@@ -212,6 +244,38 @@ def test_two_levels_by_hand(book):
     d = 0.5  # counts after a: b 2, $ 1
     assert math.isclose(model.probability("^a", "b"), (2 - d + 2 * d * lower["b"]) / 3)
     assert math.isclose(model.probability("^a", "c"), 2 * d * lower["c"] / 3)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_probabilities_are_those_of_the_recursion_written_out(book, order):
+    """On words with n-grams enough that every order has discounts of its own, estimated and not 0.5."""
+    generator = random.Random(0)
+    letters = [chr(97 + min(int(generator.expovariate(0.25)), 25)) for _ in range(1500)]
+    words = ["".join(letters[i : i + 1 + i % 5]) for i in range(0, len(letters), 3)]
+    model, counts = book["KneserNey"](words, order), book["kneser_ney_counts"](words, order)
+    symbols = sorted(g for g in counts if len(g) == 1)
+    discounts = {}
+    for k in range(1, order + 1):
+        tally = Counter(n for g, n in counts.items() if len(g) == k)
+        discounts[k] = book["kneser_ney_discounts"](*(tally[n] for n in (1, 2, 3, 4)))
+    assert len({d for k in range(2, order + 1) for d in discounts[k]}) == 3 * (order - 1), discounts
+
+    def discounted(gram):
+        n = counts.get(gram, 0)
+        return discounts[len(gram)][min(n, 3) - 1] if n else 0.0
+
+    def probability(context, symbol):
+        shorter = probability(context[1:], symbol) if context else 1 / len(symbols)
+        total = sum(counts.get(context + s, 0) for s in symbols)
+        if not total:
+            return shorter
+        freed = sum(discounted(context + s) for s in symbols)
+        return (counts.get(context + symbol, 0) - discounted(context + symbol) + freed * shorter) / total
+
+    for context in ["^", "^a", "^ab", "^cab", "^bbc", "^zz"]:
+        for symbol in symbols:
+            expected = probability(context[1 - order :], symbol)
+            assert math.isclose(model.probability(context, symbol), expected, rel_tol=1e-10), (context, symbol)
 
 
 def test_counts_of_lower_orders_are_kinds(book):

@@ -158,6 +158,17 @@ def test_the_model_does_not_look_ahead(book, model):
     assert np.array_equal(bits[0][:3], bits[1][:3]) and not np.isclose(bits[0][3], bits[1][3])
 
 
+def test_a_word_can_be_read_in_pieces(book, model):
+    _, (encoded,) = sequences(book, ["knight"])
+    ids = torch.tensor([encoded], device=book["device"])
+    whole, states, last = model(ids)
+    assert whole.shape == (1, 8, 30) and states.shape == (1, 8, 12) and last.shape == (1, 1, 12)
+    first, _, state = model(ids[:, :3])
+    rest, _, end = model(ids[:, 3:], state)
+    torch.testing.assert_close(torch.cat([first, rest], dim=1), whole)
+    torch.testing.assert_close(end, last)
+
+
 def test_training_learns_a_rule_and_reports(book):
     """q is always followed by u: a few steps are enough to bet on it."""
     vocabulary, encoded = sequences(book, ["qu" + a + b for a in "aeio" for b in "lmnprst"])
@@ -205,6 +216,50 @@ def test_each_step_starts_with_a_fresh_gradient(book):
     assert fresh.norm() < 1  # or clipping would hide the sum
     book["train_letter_model"](model, encoded, 4, 1e-12, 0, 1)
     torch.testing.assert_close(torch.cat([p.grad.flatten() for p in model.parameters()]), fresh)
+
+
+def test_the_rate_falls_in_a_line_to_zero(book, monkeypatch, model):
+    rates = []
+
+    class Watched(torch.optim.Adam):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "Adam", Watched)
+    book["train_letter_model"](model, sequences(book, ["knight", "queue"])[1], 5, 0.1, 0, 2)
+    assert rates == pytest.approx([0.1, 0.08, 0.06, 0.04, 0.02])
+
+
+def test_every_symbol_weighs_the_same_and_each_report_is_of_its_own_steps(book, monkeypatch, model):
+    """One word a batch, at a rate of nearly nothing: a loss is the word's bits over the symbols of an average word."""
+    _, encoded = sequences(book, ["a", "knight", "incomprehensibilities"])
+    losses, heard, backward = [], [], torch.Tensor.backward
+
+    def recorded(self, *args, **kwargs):
+        losses.append(self.item())
+        return backward(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "backward", recorded)
+    book["train_letter_model"](model, encoded, 3, 1e-9, 0, 1, lambda step, mean: heard.append(mean), 1)
+    bits = book["word_bits"](model, encoded)
+    average = np.mean([len(row) for row in bits])
+    assert sorted(losses) == pytest.approx(sorted(row.sum() / average for row in bits), rel=1e-4)
+    assert sorted(heard) == pytest.approx(sorted(row.mean() for row in bits), rel=1e-4)
+
+
+def test_a_letter_is_drawn_given_all_before_it(book, model):
+    """Drawn nearly without chance, each letter is the likeliest after the whole of the word so far."""
+    vocabulary, _ = sequences(book, [])
+    with torch.no_grad():
+        model.output.weight.mul_(20)  # opinions that depend on the state
+        model.output.bias[vocabulary.END] = -1e3  # and no end: a word is as long as allowed
+    (word,) = set(book["sample_words"](model, vocabulary, 5, seed=0, temperature=1e-6, longest=12))
+    ids = [vocabulary.START]
+    while len(ids) <= 12:
+        logits = model(torch.tensor([ids], device=book["device"]))[0][0, -1].detach()
+        ids.append(3 + int(logits[3:].argmax()))
+    assert word == "".join(vocabulary.decode(ids)) and len(word) == 12 and len(set(word)) > 2
 
 
 def test_impossible_symbols_are_never_drawn(book, model):

@@ -298,8 +298,13 @@ def test_dropout_is_off_in_evaluation_and_reaches_every_part(book, toy):
     torch.manual_seed(2)
     model = book["EncoderDecoder"](5, 5, 8, 12, 6, dropout=0.5)
     source, mask = book["pad_batch"](sources)
-    ids = torch.tensor([[1, 3]] * 4)
+    ids, given = torch.tensor([[1, 3]] * 4), {"encoder": [], "decoder": []}
+    for name, part in (("encoder", model.encoder), ("decoder", model)):
+        note = given[name].append
+        part.dropout.register_forward_hook(lambda module, inputs, output, note=note: note(tuple(inputs[0].shape)))
     assert not torch.allclose(model(source, mask, ids), model(source, mask, ids))
+    S = source.shape[1]  # embeddings and states of the letters; embeddings and mixtures of the phonemes
+    assert given == {"encoder": 2 * [(4, S, 8), (4, S, 12)], "decoder": 2 * [(4, 2, 8), (4, 2, 12)]}
     model.eval()
     torch.testing.assert_close(model(source, mask, ids), model(source, mask, ids), rtol=0, atol=0)
 
@@ -354,6 +359,69 @@ def test_every_target_symbol_weighs_the_same(book, monkeypatch):
     lengths = [len(target) - 1 for _, target in pairs]
     means = sorted(-log_probability(model, s, t) / n for (s, t), n in zip(pairs, lengths))
     np.testing.assert_allclose(sorted(expected), means, rtol=1e-4)
+
+
+@pytest.fixture
+def steps_of(book, monkeypatch):
+    """Trains a reader and returns the rate and the gradient of every step."""
+
+    def run(model, pairs, steps, rate, **options):
+        notes = []
+
+        class Watched(torch.optim.Adam):
+            def step(self, closure=None):
+                group = self.param_groups[0]
+                notes.append((group["lr"], torch.cat([p.grad.flatten() for p in group["params"]])))
+                return super().step(closure)
+
+        monkeypatch.setattr(torch.optim, "Adam", Watched)
+        book["train_reader"](model, pairs, steps, rate, 0, **options)
+        return notes
+
+    return run
+
+
+def small_reader(book, loud=1.0):
+    torch.manual_seed(0)
+    model = book["EncoderDecoder"](5, 5, 4, 6, 3)
+    with torch.no_grad():
+        model.output.weight.mul_(loud)
+    return model
+
+
+PAIRS = [([1, 3, 4, 2], [1, 3, 2]), ([1, 4, 2], [1, 4, 4, 2]), ([1, 3, 3, 2], [1, 4, 2])]
+
+
+def test_the_rate_falls_in_a_line_to_zero(book, steps_of):
+    rates = [rate for rate, _ in steps_of(small_reader(book), PAIRS, 4, 0.01, batch_size=2)]
+    assert rates == pytest.approx([0.01, 0.0075, 0.005, 0.0025])
+
+
+def test_each_step_starts_with_a_fresh_gradient(book, steps_of):
+    (_, first), (_, second) = steps_of(small_reader(book), PAIRS, 2, 0.0, batch_size=3)
+    assert 0 < first.norm() < 1  # or clipping would hide the sum
+    torch.testing.assert_close(first, second)
+
+
+def test_a_long_gradient_is_cut_to_length_one_and_keeps_its_direction(book, steps_of):
+    model = small_reader(book, loud=50.0)
+    ((_, cut),) = steps_of(model, PAIRS, 1, 0.0, batch_size=3)
+    model.zero_grad()
+    (source, mask), (target, real) = (book["pad_batch"](list(side)) for side in zip(*PAIRS))
+    bets = model(source, mask, target[:, :-1]).log_softmax(-1).gather(-1, target[:, 1:, None])[..., 0]
+    (-(bets * real[:, 1:]).sum() / real[:, 1:].sum()).backward()
+    whole = torch.cat([p.grad.flatten() for p in model.parameters()])
+    assert whole.norm() > 2 and float(cut.norm()) == pytest.approx(1, rel=1e-3)
+    torch.testing.assert_close(cut, whole / whole.norm(), rtol=1e-3, atol=1e-4)
+
+
+def test_batches_hold_words_of_one_length_and_dropout_is_on(book, steps_of):
+    model, seen = small_reader(book).eval(), []
+    model.register_forward_pre_hook(lambda module, inputs: seen.append((inputs[1], module.training)))
+    pairs = [([1] + [3] * n + [2], [1] + [4] * k + [2]) for n in (1, 2, 3) for k in range(1, 9)]
+    steps_of(model, pairs, 12, 0.0, batch_size=2)
+    assert len(seen) == 12 and all(mask.all() and training for mask, training in seen)
+    assert not model.training
 
 
 def test_training_repeats_itself(book):

@@ -502,7 +502,7 @@ class Loud(Spy):
 
 
 def test_a_long_gradient_is_cut_to_length_one_and_keeps_its_direction(steps_of):
-    quiet, loud = Spy(8), Loud(8)
+    quiet, loud = Spy(8), Loud(8).eval()
     small = steps_of(quiet, PAIRS, 1, 0.0, smoothing=0.0, batch_size=4)["steps"][0][1]
     cut = steps_of(loud, PAIRS, 1, 0.0, smoothing=0.0, batch_size=4)["steps"][0][1]
     assert float(cut.norm()) == pytest.approx(1, rel=1e-3)
