@@ -495,6 +495,22 @@ def test_a_gradient_is_that_of_one_batch_over_the_average_batch(steps_of):
     assert lengths == pytest.approx(clipped, rel=1e-4)
 
 
+def test_each_report_is_of_the_batches_since_the_last(book):
+    """At a rate of zero: with one pair a batch the mean of every report is that of its own pairs."""
+    model, seen = Spy(8), {}
+    with torch.no_grad():
+        model.bias.copy_(torch.linspace(-1, 2, 8))
+    bets = torch.linspace(-1, 2, 8).log_softmax(0)
+    target = {1: 3, 2: 4, 3: 5, 4: 7}  # a sum of two of these is never that of the others
+    pairs = [([1, *[3] * n, 2], [1, target[n], 2]) for n in target]
+    book["train_transformer"](model, pairs, 4, 0.0, 0, smoothing=0.0, batch_size=1, watch=seen.__setitem__, every=2)
+    read = [int(source[0].numel()) - 2 for source, *_ in model.calls]
+    losses = [-float(bets[target[n]] + bets[2]) / 2 for n in read]
+    assert seen[2] == pytest.approx(np.mean(losses[:2]), abs=1e-5)
+    assert seen[4] == pytest.approx(np.mean(losses[2:]), abs=1e-5)
+    assert abs(np.mean(losses) - seen[4]) > 1e-3
+
+
 class Loud(Spy):
     def forward(self, source, mask, ids):
         self.modes = [*getattr(self, "modes", []), self.training]

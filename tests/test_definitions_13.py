@@ -61,6 +61,7 @@ def test_merge_takes_pairs_from_the_left(book):
     assert merge(("l", "o", "w", "l", "o"), ("l", "o")) == ("lo", "w", "lo")
     assert merge(("a",), ("a", "b")) == ("a",) and merge((), ("a", "b")) == ()
     assert merge(("a", "b", "c"), ("ab", "c")) == ("a", "b", "c"), "a part just made is no part of this pair"
+    assert merge(("a", "bc"), ("ab", "c")) == ("a", "bc"), "other parts, though they spell the same"
     generator = random.Random(0)
     for _ in range(300):
         parts = tuple(generator.choice("ab") for _ in range(generator.randint(0, 9)))
@@ -174,6 +175,34 @@ def test_batches_are_alike_in_length_full_mixed_and_shuffled(book):
     assert batches == again and batches != book["token_batches"](lengths, 400, np.random.default_rng(2))
 
 
+def test_pairs_are_sorted_by_the_longer_side(book):
+    """Long targets behind short sources belong together as well."""
+    lengths = np.random.default_rng(0).integers(2, 40, (4000, 2))
+    batches = book["token_batches"](lengths, 400, np.random.default_rng(1))
+    longest = lengths.max(1)
+    assert max(longest[b].max() - longest[b].min() for b in batches) <= 8
+
+
+class Dealt:
+    """A generator that adds what it is told, and shuffles nothing."""
+
+    def __init__(self, numbers):
+        self.numbers = np.array(numbers)
+
+    def random(self, n):
+        return self.numbers[:n]
+
+    def permutation(self, n):
+        return np.arange(n)
+
+
+def test_each_batch_is_measured_by_its_own_longest(book):
+    """The first is the longest, and in a batch of its own. It must not keep two that fit apart."""
+    lengths = [[10, 3], [8, 8], [4, 8], [9, 9]]
+    made = book["token_batches"](lengths, 16, Dealt([0, 0.7, 0.8, 0.9]))
+    assert made == [[0], [1, 2], [3]]
+
+
 def test_batches_refuse(book):
     with pytest.raises(ValueError, match="of 10 tokens"):
         book["token_batches"]([[3, 11]], 10, np.random.default_rng(0))
@@ -284,6 +313,24 @@ def test_every_pair_is_read_once_before_any_is_read_again(book):
     assert len(rows) == 8 and set(rows[:4]) == set(rows[4:]) and len(set(rows)) == 4
 
 
+def test_a_gradient_is_that_of_one_step_and_of_a_model_in_training(book, monkeypatch):
+    """At a rate of zero the same pair gives the same gradient again, and a model in evaluation is woken."""
+    gradients = []
+
+    class Recorder(torch.optim.AdamW):
+        def step(self, closure=None):
+            gradients.append(self.param_groups[0]["params"][0].grad.clone())
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Recorder)
+    model = Copier().eval()
+    with torch.no_grad():
+        model.table.weight.mul_(0.1)  # small, so that no gradient is long enough to be clipped
+    book["train_translator"](model, [(CYCLE[0], CYCLE[0])], 2, 0.0, 0, 1, 100)
+    assert gradients[0].norm() < 0.9 and torch.allclose(gradients[0], gradients[1])
+    assert all(training for *_, training in model.seen) and not model.training
+
+
 def test_training_repeats_with_its_seed_and_needs_pairs(book):
     def trained(seed):
         torch.manual_seed(0)
@@ -351,6 +398,7 @@ def test_bleu_is_zero_without_a_match_and_sums_before_it_divides(book):
     assert of_sums == pytest.approx(100 * (12 / 18 * 11 / 16 * 10 / 14 * 9 / 12) ** 0.25)
     assert abs(of_sums - (book["bleu"](long) + book["bleu"](nothing)) / 2) > 5, "no mean of sentences"
     assert np.allclose(book["bleu"](np.stack([perfect, nothing, long])), [100, 0, 100])
+    assert book["bleu"](np.zeros(10)) == 0, "nothing said where nothing was to be said"
 
 
 # ---------------------------------------------------------------- the data
