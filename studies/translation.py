@@ -2,8 +2,8 @@
 
 ABOUT = (
     "Multi30k, German to English: the GRU with attention and the Transformer, with the rates of the study "
-    "translation_recipe, trained for 900 steps on a 32nd, an eighth, a half of the training set and on the whole; "
-    "greedy BLEU on the validation set."
+    "translation_recipe after 600 steps, trained for 900 steps on a 32nd, an eighth, a half of the training set, drawn "
+    "at random, and on the whole; greedy BLEU on the validation set."
 )
 USES = [
     "Vocabulary",
@@ -21,13 +21,14 @@ USES = [
 
 MERGES, STEPS, WARM_UP, TOKENS, SMOOTHING, DROPOUT = 4000, 900, 200, 1200, 0.1, 0.15
 RATES = {"Transformer": 0.006, "GRU with attention": 0.012}
-SHARES = [32, 8, 2, 1]  # every 32nd, 8th and 2nd pair, and all
+SHARES = [32, 8, 2, 1]  # a 32nd, an 8th and a half of the pairs, and all
 SEEDS = [0]
 
 
 def run(book, report):
     import os
 
+    import numpy as np
     import torch
     from datasets import load_dataset
 
@@ -39,8 +40,12 @@ def run(book, report):
 
     wanted = [text.lower() for text in rows["validation"]["en"]]
 
+    # At random, since the lines of the file are by turns short and long. A smaller share is part of a larger one.
+    shuffled = np.random.default_rng(0).permutation(len(rows["train"]["de"]))
+
     def train(kind, share, seed):
-        texts = {key: rows["train"][key][::share] for key in ["de", "en"]}
+        drawn = np.sort(shuffled[: len(shuffled) // share])
+        texts = {key: [rows["train"][key][i] for i in drawn] for key in ["de", "en"]}
         subwords = {key: book["Subwords"](texts[key], MERGES) for key in texts}
         vocabularies = {key: book["Vocabulary"](subwords[key].symbols) for key in texts}
         encode = {key: lambda text, k=key: vocabularies[k].encode(subwords[k].split(text)) for key in texts}
@@ -67,7 +72,7 @@ def run(book, report):
             for reading, text in zip(readings, wanted)
         )
         score = round(float(book["bleu"](counts)), 2)
-        report(f"{kind}, every {share}. pair, seed {seed}: {score}")
+        report(f"{kind}, 1/{share} of the pairs, seed {seed}: {score}")
         return {
             "bleu": score,
             "pairs": len(pairs),

@@ -326,6 +326,34 @@ def test_the_colour_scheme_is_the_readers(browser, address, site, scheme):
         assert (red + green + blue > 384) == (scheme == "light")
 
 
+FOCUS = """() => {
+  const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
+  const name = e.getAttribute('aria-label') || e.title || e.textContent.trim().slice(0, 30) || e.outerHTML.slice(0, 80);
+  const marked = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
+  return {name, lost: !marked || !box.width || !box.height || box.left < -1 || box.right > innerWidth + 1};
+}"""
+
+
+@pytest.mark.parametrize("size", WIDTHS.values(), ids=WIDTHS)
+def test_the_keyboard_is_enough(browser, address, site, size):
+    """Every stop of the tabulator is on the page and marked, and a folded cell opens."""
+
+    def walk(page):
+        lost = []
+        for _ in range(45):
+            page.keyboard.press("Tab")
+            stop = page.evaluate(FOCUS)
+            lost += [stop["name"]] if stop["lost"] else []
+        page.locator("details summary").first.focus()
+        page.keyboard.press("Enter")
+        return lost, page.evaluate("document.querySelector('details').open")
+
+    chapter = next(path for path in site.pages if path.startswith("notebooks/"))
+    lost, opened = visit(browser, address, chapter, size=size, then=walk).then
+    no(lost, "stops of the keyboard that cannot be seen")
+    assert opened
+
+
 def test_search_finds_a_word(browser, address):
     def results(page):
         page.wait_for_selector("#search-results li", timeout=15_000)
