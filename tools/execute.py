@@ -106,7 +106,7 @@ def remedy(error):
     return "The notebook was left as it was. Mend the cell and run the same command again."
 
 
-def execute(path, timeout=1800, log=print):
+def execute(path, timeout=3600, log=print):
     """Run the notebook at `path` and return (notebook, seconds, peak MB). Nothing is written.
 
     Raises BookError, with the cell's traceback in the message, when a cell fails.
