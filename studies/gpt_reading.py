@@ -1,4 +1,4 @@
-"""Chapter 15's decoder-only model on chapter 7's task, at two training budgets, trained by chapter 12's loop."""
+"""Chapter 14's decoder-only model on chapter 7's task, at two training budgets, trained by chapter 12's loop."""
 
 ABOUT = (
     "reading aloud with a decoder-only Transformer of about as many numbers as chapter 12's, trained by chapter 12's "

@@ -17,7 +17,7 @@ from tools import notebooks as nb
 
 SETUP_LINES, CLASS_LINES, RECAP_LINES = 30, 45, 150
 # Part IV brings models back whole: two translators and both ways of decoding; a reader, a letter model and their loops.
-RECAP_LINES_OF = {"13": 280, "15": 175}
+RECAP_LINES_OF = {"13": 280, "14": 175}
 DATA_RECAPS = {f"recap:{name}" for name in ("load_cmudict", "showcase_words", "word_families", "split_by_family")}
 ALT_LETTERS = 40
 IGNORED_CELLS = 3

@@ -8,13 +8,17 @@ studies, tests) is made from that cell.
 import ast
 import hashlib
 import io
+import json
+import os
 import re
 import symtable
+import tempfile
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -50,12 +54,40 @@ def find_notebook(name, folder=None):
 
 
 def read(path):
-    return nbformat.read(path, as_version=4)
+    """The notebook at `path`, in the newest format. Raises BookError, which names the file, if it is none."""
+    text = Path(path).read_text(encoding="utf-8")
+    if re.search(r"^(<{7}|>{7}) ", text, flags=re.M):
+        raise BookError(f"{path} holds a merge conflict: settle it, then `make recaps`")
+    try:
+        version = json.loads(text)["nbformat"]
+        if version != 4:
+            raise BookError(
+                f"{path} is in format {version} of notebooks; open and save it in JupyterLab, which writes format 4"
+            )
+        return nbformat.reads(text, as_version=4)
+    except (json.JSONDecodeError, KeyError, TypeError, nbformat.ValidationError) as error:
+        raise BookError(f"{path} is no notebook, or only part of one: {error}") from None
+
+
+def write_text(path, text):
+    """Put `text` in the file, whole or not at all: a full disk or a stop half way leaves what was there."""
+    path = Path(path)
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(beside, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
 
 
 def write(notebook, path):
     text = nbformat.writes(notebook, version=4)
-    Path(path).write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    write_text(path, text if text.endswith("\n") else text + "\n")
 
 
 def tags(cell):
@@ -75,20 +107,89 @@ def code_cells(notebook):
 
 
 def source_hash(notebook):
-    """A hash of all that runs. Stored outputs are valid as long as it stays the same."""
-    joined = "\n\0".join(c.source.strip() for c in code_cells(notebook))
-    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+    """A hash of all that runs: not of comments, docstrings and layout. Stored outputs are valid as long as it stays
+    the same. A `;` at a cell's end counts, since it hides the cell's result."""
+    cells = [
+        [shape(parse(c.source)), magics(c.source), c.source.rstrip().endswith(";")] for c in code_cells(notebook)
+    ]
+    return hashlib.sha256(repr(cells).encode()).hexdigest()[:16]
+
+
+# ---------------------------------------------------------------- folding
+
+
+FOLDED = ("setup", "recap", "claims", "solution", "hide-input")  # and study:NAME
+
+
+def is_folded(cell):
+    return any(tag in FOLDED for tag in tags(cell)) or tagged(cell, "study") is not None
+
+
+def title(cell):
+    """The title of a folded cell, which its first line gives: `# @title Draw the three gates`. None without one."""
+    match = re.match(r"# @title +(\S.*)", cell.source)
+    return match[1].strip() if match else None
+
+
+def fold(cell, where=""):
+    """Fold a cell under its title on the site, in JupyterLab and in Colab; a cell that is not folded gets none of it.
+
+    Raises BookError for a folded cell without a title.
+    """
+    folded = is_folded(cell)
+    mystnb = {k: v for k, v in cell.metadata.get("mystnb", {}).items() if not k.startswith("code_prompt")}
+    for key in ("jupyter", "cellView", "mystnb"):
+        cell.metadata.pop(key, None)
+    if folded:
+        name = title(cell)
+        if name is None:
+            raise BookError(
+                f"{where}a folded cell begins with its title, `# @title Draw the three gates`, which this one lacks: "
+                f"{cell.source.strip().splitlines()[0]!r}"
+            )
+        cell.metadata["tags"] = [*tags(cell), *([] if "hide-input" in tags(cell) else ["hide-input"])]
+        mystnb |= {"code_prompt_show": name, "code_prompt_hide": name}
+        cell.metadata["jupyter"] = {"source_hidden": True}
+        cell.metadata["cellView"] = "form"
+    if mystnb:
+        cell.metadata["mystnb"] = mystnb
 
 
 # ---------------------------------------------------------------- names in code
 
 
+MAGIC = re.compile(r"^(\s*)get_ipython\(\)\.\w+\(.*$", flags=re.M)
+
+
+def plain_python(source):
+    """A cell's source with IPython's magics as the calls they stand for, each on its line."""
+    if not re.search(r"^\s*[%!?]|\?\s*$", source, flags=re.M):
+        return source
+    return TransformerManager().transform_cell(source)
+
+
+def magics(source):
+    """The lines of a cell that are no Python, such as `%config ...`."""
+    if "get_ipython()" in source:
+        return []
+    return [match[0].strip() for match in MAGIC.finditer(plain_python(source))]
+
+
 def strip_magics(source):
-    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
+    """The source with `pass` for each magic. A line that starts with % inside a bracket is no magic."""
+    return source if not magics(source) else MAGIC.sub(r"\1pass", plain_python(source))
 
 
 def parse(source):
-    return ast.parse(strip_magics(source))
+    """The syntax tree of a cell. Raises BookError, which shows the line, where it is no Python."""
+    try:
+        return ast.parse(strip_magics(source))
+    except SyntaxError as error:
+        first = next((line for line in source.splitlines() if line.strip()), "")
+        raise BookError(
+            f"the cell that begins {first.strip()!r} is no Python: {error.msg}, line {error.lineno}: "
+            f"{(error.text or '').strip()!r}"
+        ) from None
 
 
 def bound_names(source):
@@ -125,6 +226,7 @@ def used_names(source):
         for child in table.get_children():
             visit(child)
 
+    parse(source)  # for its message
     visit(symtable.symtable(strip_magics(source), "<cell>", "exec"))
     return names
 
@@ -153,7 +255,10 @@ def definitions(folder=None):
                 continue
             if name in found:
                 raise BookError(f"{name} is defined in {found[name].path.name} and again in {path.name}")
-            body = parse(cell.source).body
+            try:
+                body = parse(cell.source).body
+            except BookError as error:
+                raise BookError(f"{path.name}: {error}") from None
             if len(body) != 1 or getattr(body[0], "name", None) != name:
                 raise BookError(f"{path.name}: the cell define:{name} must hold one function or class called {name}")
             found[name] = Definition(name, cell.source.strip(), path)
@@ -182,8 +287,9 @@ def needed(names, table):
 
 def code_only(source):
     """The lines that run: no docstrings, no comments, none blank."""
+    source = strip_magics(source)
     lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(strip_magics(source)).readline):
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
@@ -249,6 +355,6 @@ def free_book_names(notebook, table, own):
     """Definitions of other chapters that this notebook's own cells use."""
     used = set()
     for cell in code_cells(notebook):
-        if tagged(cell, "recap") is None and tagged(cell, "study") is None:
+        if "recap" not in tags(cell) and tagged(cell, "study") is None:
             used |= used_names(cell.source)
     return [n for n in table if n in used and n not in own]

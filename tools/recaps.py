@@ -1,13 +1,14 @@
 """Write each chapter's recap and study cells:  python tools/recaps.py   (--check: only say what is stale)
 
-A chapter uses a definition of an earlier chapter by calling it. This tool sees the name and writes the
-folded copies it needs, with what those rest on, in dependency order, after one visible sentence. A name
-`study_NAME` likewise brings a folded cell with the stored results of studies/NAME.json. Copies that are
-no longer used are taken out. Never edit a copy: edit the definition and run this again.
+A chapter uses a definition of an earlier chapter by calling it. This tool sees the name and writes one folded
+cell, `From earlier chapters`, with copies of all that the chapter borrows and what those rest on, in dependency
+order. A name `study_NAME` likewise brings a folded cell with the stored results of studies/NAME.json. Copies that
+are no longer used are taken out. Never edit a copy: edit the definition and run this again.
 """
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import nbformat
 
 from tools import notebooks as nb
 
+NOT_CARRIED = ("definitions", "command", "checksum")  # what a study's file holds for the tools
 REMEDY = "run `make recaps`, then `make run NB={number:02d}`"
 
 
@@ -25,17 +27,11 @@ def cell_id(text):
     return "".join(c if c.isalnum() else "-" for c in text)[:64]
 
 
-def folded(tag, title, source):
-    """A code cell that is folded, under its title, on the site, in JupyterLab and in Colab."""
-    cell = nbformat.v4.new_code_cell(f"# @title {title}\n{source}", id=cell_id(tag))
-    cell.metadata = nbformat.from_dict(
-        {
-            "tags": [tag, "hide-input"],
-            "mystnb": {"code_prompt_show": title, "code_prompt_hide": title},
-            "jupyter": {"source_hidden": True},
-            "cellView": "form",
-        }
-    )
+def folded(tag, source):
+    """A code cell that is folded, on the site, in JupyterLab and in Colab, under the title its first line gives."""
+    cell = nbformat.v4.new_code_cell(source, id=cell_id(tag))
+    cell.metadata = nbformat.from_dict({"tags": [tag]})
+    nb.fold(cell)
     return cell
 
 
@@ -45,26 +41,17 @@ def note(tag, text):
     return cell
 
 
-def listed(words):
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
-
-
-def recap_note(names, table):
-    chapters = {}
-    for name in names:
-        chapters.setdefault(table[name].chapter, []).append(f"`{name}`")
-    parts = [f"{listed(chapters[c])} from chapter {c}" for c in sorted(chapters)]
-    return (
-        f"This chapter reuses {'; '.join(parts)}. "
-        "The folded cells that follow are copies, so that the notebook runs on its own."
-    )
+def copy_of(definition):
+    return f"# chapter {definition.chapter}: {definition.name}\n{definition.source}\n"
 
 
 def recap_cells(names, table):
+    """One cell with all that a chapter borrows, each under a comment that names its chapter."""
     if not names:
         return []
-    copies = [folded(f"recap:{n}", f"Recap: {n} (chapter {table[n].chapter})", table[n].source) for n in names]
-    return [note("recap-note", recap_note(names, table))] + copies
+    copies = [copy_of(table[n]) for n in names]
+    head = "# @title From earlier chapters\n# Copies, so that this notebook runs by itself: `make recaps` writes them."
+    return [folded("recap", "\n\n".join([head + "\n", *copies]))]
 
 
 def load_study(name):
@@ -74,24 +61,33 @@ def load_study(name):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def compact(data, width=100):
+    """The data as JSON in lines of about `width`, broken after commas only."""
+    lines, line = [], ""
+    for part in re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^",])+,?', json.dumps(data)):
+        if line and len(line) + len(part) > width:
+            lines.append(line)
+            line = part.lstrip()
+        else:
+            line += part
+    return "\n".join([*lines, line])
+
+
 def study_cells(name):
     study = load_study(name)
     text = (
         f"What follows was measured beforehand, because it takes longer than a chapter should: {study['about']} "
         f"The folded cell holds the results as `make study NAME={name}` stored them in `studies/{name}.json`."
     )
-    body = json.dumps(study, indent=1)
-    source = f'import json\n\nstudy_{name} = json.loads(r"""\n{body}\n""")'
-    return [note(f"study-note:{name}", text), folded(f"study:{name}", f"Study: {name}", source)]
+    carried = {key: value for key, value in study.items() if key not in NOT_CARRIED}
+    source = (
+        f'# @title Study: {name}\nimport json\n\nstudy_{name} = json.loads(r"""\n{compact(carried)}\n""")'
+    )
+    return [note(f"study-note:{name}", text), folded(f"study:{name}", source)]
 
 
 def generated(cell):
-    return (
-        nb.tagged(cell, "recap")
-        or nb.tagged(cell, "study")
-        or nb.tagged(cell, "study-note")
-        or "recap-note" in nb.tags(cell)
-    )
+    return "recap" in nb.tags(cell) or nb.tagged(cell, "study") or nb.tagged(cell, "study-note")
 
 
 def with_copies(notebook, table, path):
@@ -117,13 +113,17 @@ def with_copies(notebook, table, path):
     return wanted
 
 
-def origin(cell, table):
-    """Where a generated cell's text comes from, and so what to edit."""
-    if nb.tagged(cell, "recap"):
-        name = nb.tagged(cell, "recap")
-        return f"define:{name} in {table[name].path.name}"
+def differences(cell, kept, table):
+    """What is wrong with a generated cell as it stands, None where it is missing: a sentence each."""
+    if "recap" in nb.tags(cell):
+        standing = kept.source if kept is not None else ""
+        wrong = [n for n, d in table.items() if copy_of(d) in cell.source and copy_of(d) not in standing]
+        found = [f"its copy of {n} is not define:{n} in {table[n].path.name}" for n in wrong]
+        gone = [n for n, d in table.items() if copy_of(d) in standing and copy_of(d) not in cell.source]
+        found += [f"its copy of {n} is no longer used" for n in gone]
+        return found or ["its cell of copies, tagged recap, is not as `make recaps` writes it"]
     study = nb.tagged(cell, "study") or nb.tagged(cell, "study-note")
-    return f"studies/{study}.json" if study else "the sentence that tools/recaps.py writes"
+    return [f"{nb.tags(cell)[0]} is not a copy of studies/{study}.json"]
 
 
 def same(a, b):
@@ -139,7 +139,7 @@ def update(path, table, check):
     for cell in wanted:
         kept = old.get(cell.id)
         if generated(cell) and (kept is None or not same(kept, cell)):
-            stale.append(f"{path.name}: {nb.tags(cell)[0]} is not a copy of {origin(cell, table)}")
+            stale += [f"{path.name}: {text}" for text in differences(cell, kept, table)]
         if generated(cell) and kept is not None and kept.cell_type == "code":
             cell.outputs, cell.execution_count = kept.outputs, kept.execution_count
     gone = [c for c in notebook.cells if c.id not in {w.id for w in wanted}]

@@ -1,4 +1,4 @@
-"""Chapter 15's definitions: the parts of a decoder-only Transformer, its cache, its reader, and how it is sampled."""
+"""Chapter 14's definitions: the parts of a decoder-only Transformer, its cache, its reader, and how it is sampled."""
 
 import math
 

@@ -1,0 +1,69 @@
+"""The mistakes that `make mutants` plants in chapter 2, the recurrent network: for each definition (a text that stands once in its
+source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+
+MISTAKES = {
+    "rnn_forward": [
+        ("np.tanh(W_x @ x[t] + W_h @ h[t] + b)", "W_x @ x[t] + W_h @ h[t] + b", "tanh dropped"),
+        ("W_h @ h[t] + b", "W_h @ h[t - 1] + b", "the state of two steps before"),
+        ("    h[0] = h0\n", "", "the first state is zero whatever was given"),
+        ("if len(x) == 0:", "if False:", "an empty sequence is not refused"),
+    ],
+    "rnn_backward": [
+        ("(1 - h[t] ** 2) * (g", "(g", "the slope of tanh is missing"),
+        ("(g[t - 1] + arriving)", "g[t - 1]", "no gradient through time"),
+        ("W_h.T @ delta[t]", "W_h @ delta[t]", "the matrix is not transposed on the way back"),
+        ("delta.T @ h[:-1]", "delta.T @ h[1:]", "the gradient of W_h with the states one step later"),
+    ],
+    "finite_differences": [
+        ("/ (2 * epsilon)", "/ epsilon", "twice the slope"),
+        ("        parameter[index] = kept\n    return", "    return", "the parameter is not restored"),
+    ],
+    "RNN": [
+        ("torch.tanh(x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b)", "x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b",
+         "tanh dropped"),
+        ("h @ self.W_h.T", "h @ self.W_h", "the recurrent matrix transposed"),
+        (" if h0 is None else h0", "", "a given state is ignored"),
+        ("bound = hidden_size**-0.5", "bound = input_size**-0.5", "it starts by the width of the input"),
+    ],
+    "LetterModel": [
+        ("self.rnn(self.embedding(ids), state)", "self.rnn(self.embedding(ids))", "a given state is ignored"),
+        ("return self.output(states), states, last", "return self.output(states), states, states[:, -1]",
+         "the last state without the axis of layers"),
+    ],
+    "symbol_bits": [
+        ("[0], ids[:, 1:]", "[0], ids[:, :-1]", "targets not shifted"),
+        ("nats * mask / math.log(2)", "nats / math.log(2)", "padding not masked in the loss"),
+        ("nats * mask / math.log(2)", "nats * mask", "nats for bits"),
+    ],
+    "word_bits": [
+        ("zip(batch, bits", "zip(sorted(batch), bits", "words of a batch get each other's bits"),
+        ("row[real]", "row", "zeros of the padding count as symbols"),
+    ],
+    "train_letter_model": [
+        ("nn.utils.clip_grad_norm_(model.parameters(), clip)", "nn.utils.clip_grad_value_(model.parameters(), clip)",
+         "clipping by value"),
+        ("        optimiser.zero_grad()\n", "", "gradients add up from step to step"),
+        ("lambda step: 1 - step / steps", "lambda step: 1.0", "the rate does not fall"),
+        ("        schedule.step()\n", "", "the schedule is never asked"),
+        ("bits.sum() / average", "bits.sum() / mask.sum()", "every batch weighs the same, and so not every symbol"),
+        ("(np.mean(lengths) - 1)", "np.mean(lengths)", "the start mark counts as a symbol to predict"),
+        ("            recent = []", "            pass", "each report is of all batches so far"),
+        ("float(bits_seen / symbols_seen)", "float(bits_seen / len(recent))", "the report is bits a batch"),
+    ],
+    "paired_bootstrap": [
+        ("weights[i].sum() for i", "len(i) for i", "the interval ignores the weights"),
+        ("generator.integers(len(a), size=len(a)) for", "generator.permutation(len(a)) for",
+         "drawn without replacement"),
+        ("b[i].sum()", "b[np.roll(i, 1) - 1].sum()", "the second model on other examples than the first"),
+        ("[2.5, 97.5]", "[5, 95]", "an interval of 90 in 100"),
+        ("(a.sum() - b.sum()) / weights.sum()", "(a.sum() - b.sum()) / len(a)", "the difference ignores the weights"),
+    ],
+    "sample_words": [
+        (".cpu() / temperature", ".cpu() * temperature", "multiplied by the temperature"),
+        ("logits[:, [vocabulary.PAD, vocabulary.START]] = -math.inf", "pass", "marks are drawn"),
+        ("model(ids[:, -1:].to(device), state)", "model(ids[:, -1:].to(device))",
+         "all but the last letter is forgotten"),
+        ("ids.shape[1] <= longest", "ids.shape[1] <= longest + 1", "a word one letter too long"),
+        ("temperature <= 0", "temperature < 0", "a temperature of zero is not refused"),
+    ],
+}

@@ -1,0 +1,40 @@
+"""The mistakes that `make mutants` plants in chapter 4, the LSTM: for each definition (a text that stands once in its
+source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+
+MISTAKES = {
+    "LSTM": [
+        ("i, f, candidate, o = (x", "f, i, candidate, o = (x", "gates swapped: input and forget"),
+        ("i, f, candidate, o = (x", "i, f, o, candidate = (x", "gates swapped: output and candidate"),
+        ("candidate.tanh()", "candidate", "tanh dropped from the candidate"),
+        ("o.sigmoid()", "o", "an output gate without bounds"),
+        ("c = f * c + i * candidate", "c = c + i * candidate", "forget gate missing"),
+        ("c = f * c + i * candidate", "c = f * c + candidate", "input gate missing"),
+        ("h = o * torch.tanh(c)", "h = o * c", "tanh dropped from the memory"),
+        ("h, c = (zero, zero) if state is None else state", "h, c = zero, zero", "a given state is ignored"),
+        ("bound, rows = hidden_size**-0.5,", "bound, rows = input_size**-0.5,", "it starts by the width of the input"),
+    ],
+    "lstm_twin": [
+        ("layer.bias_ih_l0 + layer.bias_hh_l0", "layer.bias_ih_l0", "the second bias is lost"),
+        ("twin.W_x.copy_(layer.weight_ih_l0)", "twin.W_x.data = layer.weight_ih_l0.data",
+         "the twin shares its weights"),
+    ],
+    "open_lstm": [
+        ("h.detach() if cut else h", "h", "nothing is cut"),
+        ("h.detach() if cut else h", "h.detach()", "always cut"),
+        ('f * inside["c"][-1] + i * candidate', 'inside["c"][-1] + i * candidate', "forget gate missing"),
+        ("h = o * torch.tanh(c)", "h = torch.tanh(c)", "output gate missing"),
+        ("if x.shape[1] == 0:", "if False:", "an empty sequence is not refused"),
+    ],
+    "memory_factors": [
+        ("candidate * i * (1 - i) * W_i", "candidate * i * W_i", "the input gate's slope is missing"),
+        ('inside["c"][t]  #', 'inside["c"][t + 1]  #', "the memory after the step"),
+        ('inside["o"][t - 1]', 'inside["o"][t]', "the output gate of the next step"),
+        ("(R**2).sum((1, 2)) / R.shape[1]", "(R**2).sum((1, 2))", "not divided by N"),
+        ('torch.stack(inside["f"][1:])', 'torch.stack(inside["f"])', "f counts a step that rho does not"),
+    ],
+    "predicted_norms": [
+        ("math.comb(k, j) * f", "f", "the ways to get there are not counted"),
+        ("* rho**j) ** 2 for j", "* rho**j) for j", "sums, and not squares"),
+        ("for k in range(steps + 1)", "for k in range(1, steps + 1)", "distance 0 is missing"),
+    ],
+}

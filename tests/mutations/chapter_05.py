@@ -1,0 +1,17 @@
+"""The mistakes that `make mutants` plants in chapter 5, the GRU: for each definition (a text that stands once in its
+source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+
+MISTAKES = {
+    "GRU": [
+        ("torch.tanh(x_n + r * (h_n + self.b_h))", "torch.tanh(x_n + (r * h) @ self.W_h.chunk(3)[2].T + self.b_h)",
+         "reset gate applied in the other place"),
+        ("torch.tanh(x_n + r * (h_n + self.b_h))", "torch.tanh(x_n + r * h_n + self.b_h)",
+         "a bias outside the reset gate"),
+        ("torch.tanh(x_n + r * (h_n + self.b_h))", "x_n + r * (h_n + self.b_h)", "tanh dropped"),
+        ("r, z = torch.sigmoid(", "z, r = torch.sigmoid(", "gates swapped: reset and update"),
+        ("z * h + (1 - z) * new", "(1 - z) * h + z * new", "the update gate the other way round"),
+        ("z * h + (1 - z) * new", "h + (1 - z) * new", "nothing is forgotten"),
+        (" if h0 is None else h0", "", "a given state is ignored"),
+        ("bound = hidden_size**-0.5", "bound = input_size**-0.5", "it starts by the width of the input"),
+    ],
+}

@@ -1,0 +1,48 @@
+"""The mistakes that `make mutants` plants in chapter 8, attention: for each definition (a text that stands once in its
+source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+
+MISTAKES = {
+    "AdditiveAttention": [
+        ("self.v(torch.tanh(compared))", "self.v(compared)", "tanh dropped"),
+        ("masked_fill(~mask[:, None], -math.inf).softmax(-1)", "masked_fill(~mask[:, None], -math.inf).softmax(1)",
+         "softmax over the wrong axis"),
+        (".masked_fill(~mask[:, None], -math.inf)", "", "padding not masked"),
+        ("masked_fill(~mask[:, None]", "masked_fill(mask[:, None]", "mask inverted"),
+        ("-math.inf", "-10.0", "padding loses by a little only"),
+        ("if not mask.any(1).all():", "if False:", "a row that is all padding is not refused"),
+        ("self.W_q(query)[:, :, None] + self.W_k(memory)[:, None]",
+         "self.W_k(memory)[:, None] + 0 * query[:, :, :1, None]",
+         "the query is not asked"),
+    ],
+    "UniformAttention": [
+        ("mask / mask.sum(1, keepdim=True)", "torch.ones_like(mask) / mask.sum(1, keepdim=True)", "padding not masked"),
+        ("mask / mask.sum(1, keepdim=True)", "mask / mask.shape[1]", "shares of the padded length"),
+    ],
+    "AttentionReader": [
+        ("self.attention(states, memory, mask)", "self.attention(states.roll(1, 1), memory, mask)",
+         "context from the wrong step"),
+        ("self.attention(states, memory, mask)", "self.attention(states, memory, mask | True)", "padding not masked"),
+        ("torch.cat([states, context], dim=-1)", "torch.cat([states, 0 * context], dim=-1)", "no context"),
+        ("(s[0], memory, mask)", "(state[0], memory, mask)", "the decoder's state does not move on"),
+        ("torch.tanh(self.initial(last))", "torch.tanh(self.initial(memory[:, -1]))", "it starts from padding"),
+        ("return self.advance(ids, self.start(source, mask))[0]",
+         "return self.advance(ids, (self.start(source, mask)[0].roll(1, 0), *self.start(source, mask)[1:]))[0]",
+         "words get each other's first states"),
+    ],
+    "letter_moves": [
+        ("for n in range(3)", "for n in range(2)", "no letter says two phonemes"),
+        ("if T - 2 * (S - i - 1) <= j + n <= T", "if j + n <= T", "moves from which nothing can finish"),
+        ("answer[j : j + n]", "answer[j + 1 : j + n + 1]", "the phonemes one place on"),
+        ("if not 0 < T <= 2 * S:", "if T > 2 * S:", "an empty answer is not refused"),
+    ],
+    "LetterAligner": [
+        ("before[end] += before[start] * self.p[said]", "before[end] += self.p[said]",
+         "the way before a move counts nothing"),
+        ("after[start] += after[end] * self.p[said]", "after[start] += self.p[said]",
+         "the way after a move counts nothing"),
+        ("/ after[0, 0]", "", "words weigh by their probability"),
+        ("n / totals[k[0]]", "n / sum(totals.values())", "joint, and not given the letter"),
+        ("score > best[end][0]", "score < best[end][0]", "the least probable alignment"),
+        ("(start[0],) * len(said[1])", "(start[0],)", "a letter's second phoneme has no letter"),
+    ],
+}
