@@ -13,7 +13,7 @@ USES = [
     "read_greedily",
     "reading_errors",
     "errors_by_length",
-    "misread_places",
+    "misread_positions",
 ]
 
 EMBEDDING, HIDDEN, BATCH = 64, 256, 128
@@ -72,7 +72,7 @@ def run(book, report):
             for said, answer in zip(readings, firsts):
                 if len(answer) == LONG:
                     cell["long_words"] += 1
-                    for place in book["misread_places"](said, answer):
+                    for place in book["misread_positions"](said, answer):
                         cell["misread"][place] += 1
             report(f"context {context}, {encoder}, {order}, seed {seed}: dev {cell['dev']['word_error'][-1]}")
         cells.append(cell)

@@ -112,7 +112,7 @@ def test_what_cannot_be_scored_is_refused(book, readings, listed):
     ],
 )
 def test_misread_places_of_known_pairs(book, reading, answer, places):
-    assert book["misread_places"](reading, answer) == places
+    assert book["misread_positions"](reading, answer) == places
 
 
 def test_misread_places_agree_with_the_distance(book):
@@ -121,7 +121,7 @@ def test_misread_places_agree_with_the_distance(book):
     for _ in range(300):
         reading = "".join(lots.choices("abc", k=lots.randrange(7)))
         answer = "".join(lots.choices("abc", k=lots.randrange(1, 7)))
-        places, distance = book["misread_places"](reading, answer), book["edit_distance"](reading, answer)
+        places, distance = book["misread_positions"](reading, answer), book["edit_distance"](reading, answer)
         assert places == sorted(set(places)) and all(0 <= place < len(answer) for place in places)
         assert len(places) <= distance and (not places) == (distance == 0)
         if len(reading) == len(answer) and distance == sum(a != b for a, b in zip(reading, answer)) == 1:
@@ -130,7 +130,7 @@ def test_misread_places_agree_with_the_distance(book):
 
 def test_misread_places_need_an_answer(book):
     with pytest.raises(ValueError, match="no phoneme"):
-        book["misread_places"](["A"], [])
+        book["misread_positions"](["A"], [])
 
 
 def test_errors_by_length_are_sums_over_the_words(book):

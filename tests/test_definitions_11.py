@@ -165,7 +165,7 @@ def test_what_each_kind_has_to_learn(book):
     counts = {kind: sum(p.numel() for p in tagger(book, kind, longest=30).parameters()) for kind in KINDS}
     assert counts["none"] == counts["sinusoidal"] == counts["rotary"] == counts["learned"] - 30 * 16
     names = {kind: set(tagger(book, kind).state_dict()) for kind in KINDS}
-    assert names["learned"] - names["none"] == {"places"} and names["none"] == names["sinusoidal"]
+    assert names["learned"] - names["none"] == {"positions"} and names["none"] == names["sinusoidal"]
 
 
 def test_the_layers_are_added_to_what_was_there(book):
@@ -178,7 +178,7 @@ def test_the_layers_are_added_to_what_was_there(book):
             for layer in [*[a.output for a in model.attentions], *[n[-1] for n in model.networks]]:
                 layer.weight.zero_(), layer.bias.zero_()
         ids = torch.tensor([[1, 5, 3, 5, 2]])
-        table = model.places[:5] if table is None else table
+        table = model.positions[:5] if table is None else table
         expected = model.output(model.embedding(ids) + table)
         torch.testing.assert_close(model(ids, ids > 0), expected, rtol=1e-5, atol=1e-6)
 
@@ -223,10 +223,10 @@ class Fixed:
     """An aligner that answers what it was told."""
 
     def __init__(self, places):
-        self.places = places
+        self.positions = places
 
     def letters(self, word, answer):
-        return self.places
+        return self.positions
 
 
 @pytest.mark.parametrize(
@@ -318,13 +318,13 @@ def test_the_rate_falls_to_zero_and_the_gradient_is_cut(book):
     model = Constant([0.0, 0.0, 0.0, 3.0, -9.0])
     by_hand = copy.deepcopy(model)
     book["train_tagger"](model, pairs, 2, 0.1, 0, batch_size=2)
-    optimiser = torch.optim.Adam(by_hand.parameters(), lr=0.1)
+    optimizer = torch.optim.Adam(by_hand.parameters(), lr=0.1)
     for step in range(2):
-        optimiser.param_groups[0]["lr"] = 0.1 * (1 - step / 2)
-        optimiser.zero_grad()
+        optimizer.param_groups[0]["lr"] = 0.1 * (1 - step / 2)
+        optimizer.zero_grad()
         F.cross_entropy(by_hand.logits[None], torch.tensor([3])).backward()
         torch.nn.utils.clip_grad_norm_(by_hand.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
     torch.testing.assert_close(model.logits, by_hand.logits, rtol=1e-5, atol=1e-7)
 
 

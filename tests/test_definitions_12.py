@@ -158,14 +158,14 @@ def test_the_feed_forward_network_is_its_equation_at_every_place(book):
 
 def test_what_enters_is_scaled_and_placed(book):
     torch.manual_seed(0)
-    entrance = book["PlacedEmbedding"](9, 16, 0.0)
+    entrance = book["PositionalEmbedding"](9, 16, 0.0)
     ids = torch.tensor([[3, 8, 3]])
     table, places = entrance.table.weight, book["sinusoids"](64, 16)
     for t in range(3):
         torch.testing.assert_close(entrance(ids)[0, t], 4 * table[ids[0, t]] + places[t])
-    bare = book["PlacedEmbedding"](9, 16, 0.0, positions=False)
+    bare = book["PositionalEmbedding"](9, 16, 0.0, positions=False)
     assert torch.equal(bare(ids)[0, 0], bare(ids)[0, 2]) and torch.equal(bare(ids)[0, 0], 4 * bare.table.weight[3])
-    assert "places" not in entrance.state_dict()
+    assert "positions" not in entrance.state_dict()
     with pytest.raises(ValueError, match="65 symbols"):
         entrance(torch.zeros(1, 65, dtype=torch.long))
     assert entrance(torch.zeros(1, 64, dtype=torch.long)).shape == (1, 64, 16)
@@ -308,21 +308,21 @@ def test_greedy_decoding_is_a_beam_of_one(book):
 
 @pytest.mark.parametrize("epsilon, V", [(0.1, 42), (0.3, 5), (0.0, 7), (1.0, 4)])
 def test_the_smoothing_floor_is_what_optimised_logits_reach(book, epsilon, V):
-    floor = book["smoothing_floor"](epsilon, V)
+    floor = book["smoothing_entropy"](epsilon, V)
     truth = torch.tensor([1])
     logits = torch.zeros(1, V, dtype=torch.float64, requires_grad=True)
     if epsilon == 0:
         assert floor == 0
         return
-    optimiser = torch.optim.LBFGS([logits], max_iter=500, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([logits], max_iter=500, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
 
     def loss():
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         value = F.cross_entropy(logits, truth, label_smoothing=epsilon)
         value.backward()
         return value
 
-    optimiser.step(loss)
+    optimizer.step(loss)
     reached = float(F.cross_entropy(logits, truth, label_smoothing=epsilon).detach())
     assert reached == pytest.approx(floor, abs=1e-8)
     sharper = logits.detach().clone()
@@ -333,7 +333,7 @@ def test_the_smoothing_floor_is_what_optimised_logits_reach(book, epsilon, V):
 @pytest.mark.parametrize("epsilon, V", [(-0.1, 5), (1.1, 5), (0.1, 1)])
 def test_the_smoothing_floor_refuses_what_is_no_smoothing(book, epsilon, V):
     with pytest.raises(ValueError):
-        book["smoothing_floor"](epsilon, V)
+        book["smoothing_entropy"](epsilon, V)
 
 
 def test_warm_up(book):
@@ -422,7 +422,7 @@ def test_it_learns_a_small_set_by_heart(book):
     seen = {}
     book["train_transformer"](model, pairs, 150, 0.01, 0, 20, 0.1, 8, watch=seen.__setitem__, every=50)
     assert sorted(seen) == [50, 100, 150] and seen[150] < seen[50]
-    assert seen[150] > book["smoothing_floor"](0.1, len(vocabulary))
+    assert seen[150] > book["smoothing_entropy"](0.1, len(vocabulary))
     readings = book["read_greedily"](model, [source for source, _ in pairs], vocabulary)
     right = np.mean([found == vocabulary.decode(target) for found, (_, target) in zip(readings, pairs)])
     assert right > 0.9
@@ -537,7 +537,7 @@ def test_matrices_start_as_xaviers_rule_says(book):
 
 def test_dropout_falls_on_what_enters_too(book):
     torch.manual_seed(0)
-    entrance = book["PlacedEmbedding"](9, 64, 0.5)
+    entrance = book["PositionalEmbedding"](9, 64, 0.5)
     ids = torch.full((8, 10), 4)
     whole = entrance.eval()(ids)
     found = entrance.train()(ids)

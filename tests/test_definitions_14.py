@@ -158,7 +158,7 @@ def test_with_the_older_parts_it_is_pytorchs_encoder_under_a_causal_mask(book, B
         for other, mine in same:
             other.copy_(torch.cat(mine))
     ids = some_ids(B, T)
-    entering = ours.embedding(ids) * math.sqrt(D) + ours.places.weight[:T]
+    entering = ours.embedding(ids) * math.sqrt(D) + ours.positions.weight[:T]
     found = ours(ids)[1]
     told = theirs(entering, mask=~torch.ones(T, T, dtype=torch.bool).tril())
     torch.testing.assert_close(found, told, **EXACT)
@@ -385,7 +385,7 @@ def logs(*shares):
      (0.71, [0, 4 / 9, 2 / 9, 3 / 9]), (0.69, [0, 4 / 7, 0, 3 / 7]), (0.39, [0, 1, 0, 0]), (1e-9, [0, 1, 0, 0])],
 )  # fmt: skip
 def test_the_nucleus_is_the_least_that_reaches_p(book, top_p, kept):
-    found = book["sampling_shares"](logs(0.1, 0.4, 0.2, 0.3), top_p=top_p)
+    found = book["sampling_probabilities"](logs(0.1, 0.4, 0.2, 0.3), top_p=top_p)
     torch.testing.assert_close(found, torch.tensor(kept, dtype=torch.float64), rtol=1e-9, atol=1e-9)
 
 
@@ -393,39 +393,39 @@ def test_a_nucleus_of_one_cuts_nothing(book):
     logits = 6 * torch.randn(2000, 69, generator=torch.Generator().manual_seed(0))
     shares = logits.softmax(-1)
     assert (shares.cumsum(-1) - shares >= 1).any(), "rounding reaches one before the end, or this tests nothing"
-    assert torch.equal(book["sampling_shares"](logits, top_p=1.0) > 0, shares > 0)
+    assert torch.equal(book["sampling_probabilities"](logits, top_p=1.0) > 0, shares > 0)
 
 
 def test_ties_at_the_edge_keep_as_many_as_are_needed(book):
-    shares = book["sampling_shares"](logs(0.25, 0.25, 0.25, 0.25), top_p=0.6)
+    shares = book["sampling_probabilities"](logs(0.25, 0.25, 0.25, 0.25), top_p=0.6)
     assert sorted(shares.tolist()) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_temperature_comes_before_the_cut(book):
     logits = logs(0.5, 0.3, 0.2)
     squared = torch.tensor([0.25, 0.09, 0.04], dtype=torch.float64)
-    torch.testing.assert_close(book["sampling_shares"](logits, 0.5), squared / squared.sum(), **EXACT)
-    assert (book["sampling_shares"](logits, 0.5, 0.6) > 0).tolist() == [True, False, False]
-    assert (book["sampling_shares"](logits, 1.0, 0.6) > 0).tolist() == [True, True, False]
+    torch.testing.assert_close(book["sampling_probabilities"](logits, 0.5), squared / squared.sum(), **EXACT)
+    assert (book["sampling_probabilities"](logits, 0.5, 0.6) > 0).tolist() == [True, False, False]
+    assert (book["sampling_probabilities"](logits, 1.0, 0.6) > 0).tolist() == [True, True, False]
     torch.testing.assert_close(
-        book["sampling_shares"](logits, 1e6), torch.full((3,), 1 / 3).double(), rtol=0, atol=1e-5
+        book["sampling_probabilities"](logits, 1e6), torch.full((3,), 1 / 3).double(), rtol=0, atol=1e-5
     )
-    assert book["sampling_shares"](logits, 1e-3).tolist() == pytest.approx([1, 0, 0])
+    assert book["sampling_probabilities"](logits, 1e-3).tolist() == pytest.approx([1, 0, 0])
 
 
 def test_shares_of_a_batch_and_of_what_cannot_happen(book):
     torch.manual_seed(0)
     logits = torch.randn(2, 3, 7)
     logits[..., 2] = -math.inf
-    found = book["sampling_shares"](logits, 0.8, 0.7)
+    found = book["sampling_probabilities"](logits, 0.8, 0.7)
     assert found.shape == logits.shape and not found[..., 2].any()
     torch.testing.assert_close(found.sum(-1), torch.ones(2, 3))
     for row, one in zip(logits.view(-1, 7), found.view(-1, 7)):
-        torch.testing.assert_close(book["sampling_shares"](row, 0.8, 0.7), one)
+        torch.testing.assert_close(book["sampling_probabilities"](row, 0.8, 0.7), one)
         assert one.argmax() == row.argmax()
 
 
 @pytest.mark.parametrize("temperature, top_p", [(0, 1), (-1, 1), (1, 0), (1, -0.1), (1, 1.01)])
 def test_senseless_settings_are_refused(book, temperature, top_p):
     with pytest.raises(ValueError, match="cannot sample"):
-        book["sampling_shares"](torch.zeros(3), temperature, top_p)
+        book["sampling_probabilities"](torch.zeros(3), temperature, top_p)

@@ -49,17 +49,17 @@ def loss_of(book, model, pairs, shift=1, smoothing=0.0):
     return F.cross_entropy(logits, wanted, ignore_index=0, label_smoothing=smoothing)
 
 
-def train(book, model, batches, optimiser=None, rate=0.005, zero=True, clip=None, **options):
+def train(book, model, batches, optimizer=None, rate=0.005, zero=True, clip=None, **options):
     """A plain loop, in which a mistake can be made. Returns the losses."""
-    optimiser, losses = optimiser or torch.optim.Adam(model.parameters(), rate), []
+    optimizer, losses = optimizer or torch.optim.Adam(model.parameters(), rate), []
     for pairs in batches:
         loss = loss_of(book, model, pairs, **options)
         if zero:
-            optimiser.zero_grad()
+            optimizer.zero_grad()
         loss.backward()
         if clip:
             nn.utils.clip_grad_norm_(model.parameters(), clip)
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return losses
 
@@ -286,7 +286,7 @@ def test_scored_in_pieces_or_shifted(book):
 def test_the_floor_of_smoothing(book, toy):
     """One batch, learned by heart: the plain loss goes to zero and the smoothed one to its floor, never below."""
     batch, V, epsilon = toy.pairs(4), len(toy.symbols), 0.1
-    floor = book["smoothing_floor"](epsilon, V)
+    floor = book["smoothing_entropy"](epsilon, V)
     smoothed = train(book, toy.reader(), [batch] * 120, smoothing=epsilon)
     plain = train(book, toy.reader(), [batch] * 80)
     assert min(smoothed) >= floor and smoothed[-1] < floor + 0.05
@@ -397,17 +397,17 @@ def test_the_pages_checks_run(book, toy):
     import sacrebleu
 
     model, batch = toy.reader(), toy.pairs(8)
-    optimiser = torch.optim.Adam(model.parameters(), 0.005)
+    optimizer = torch.optim.Adam(model.parameters(), 0.005)
     loss_of(book, model, batch).backward()
     source, mask = book["pad_batch"]([source for source, _ in batch])
     ids = book["pad_batch"]([target for _, target in batch])[0][:, :-1]
     n, m = len(batch[0][0]), len(batch[0][1]) - 1
     references = ["a man runs across a bridge.", "two dogs sit in the green grass."]
     names = dict(
-        torch=torch, nn=nn, math=math, model=model.eval(), optimiser=optimiser, source=source, mask=mask, ids=ids
+        torch=torch, nn=nn, math=math, model=model.eval(), optimizer=optimizer, source=source, mask=mask, ids=ids
     )
     names |= dict(alone=(source[:1, :n], mask[:1, :n], ids[:1, :m]), together=(source, mask, ids), sacrebleu=sacrebleu)
-    names |= dict(smoothing_floor=book["smoothing_floor"], epsilon=0.1, V=len(toy.symbols), loss=1.0)
+    names |= dict(smoothing_entropy=book["smoothing_entropy"], epsilon=0.1, V=len(toy.symbols), loss=1.0)
     names |= dict(readings=[["A"], ["B", "B"]], longest=2, vocabulary=toy.symbols, target=batch[0][1])
     names |= dict(references=references, subwords=subwords_of(book, references))
     printed = []
@@ -419,4 +419,4 @@ def test_the_pages_checks_run(book, toy):
         torch.autograd.set_detect_anomaly(False)
     without, not_held, length, above, share, last, score = printed
     assert without == not_held == [] and length > 0 and share == 0.5 and last == "$" and score > 99.9
-    assert above == pytest.approx(1.0 - book["smoothing_floor"](0.1, len(toy.symbols)))
+    assert above == pytest.approx(1.0 - book["smoothing_entropy"](0.1, len(toy.symbols)))

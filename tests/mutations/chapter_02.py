@@ -42,7 +42,7 @@ MISTAKES = {
     "train_letter_model": [
         ("nn.utils.clip_grad_norm_(model.parameters(), clip)", "nn.utils.clip_grad_value_(model.parameters(), clip)",
          "clipping by value"),
-        ("        optimiser.zero_grad()\n", "", "gradients add up from step to step"),
+        ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("lambda step: 1 - step / steps", "lambda step: 1.0", "the rate does not fall"),
         ("        schedule.step()\n", "", "the schedule is never asked"),
         ("bits.sum() / average", "bits.sum() / mask.sum()", "every batch weighs the same, and so not every symbol"),

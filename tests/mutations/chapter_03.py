@@ -55,7 +55,7 @@ MISTAKES = {
     ],
     "train_adding": [
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
-        ("        optimiser.zero_grad()\n", "", "gradients add up from step to step"),
+        ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("errors[-1] < 1 / 60", "errors[-1] < 1 / 6", "answering 1 counts as solved"),
         ("F.mse_loss(model(x_test.to(device)).cpu(), y_test)", "F.mse_loss(model(x.to(device)).cpu(), y)",
          "scored on the batch it was trained on"),

@@ -17,7 +17,7 @@ MISTAKES = {
         ("self.dropout(mixed)), (s[0], c)", "self.dropout(mixed)), (states[:, 0], c)",
          "the state of the first phoneme read"),
         ("self.combine(torch.cat([states, context]", "self.combine(torch.cat([states.roll(1, 1), context]",
-         "bets from the state of the wrong step"),
+         "log_probabilities from the state of the wrong step"),
         ("self.start(source, mask))[0]", "self.start(source, mask | True))[0]",
          "padding not masked in teacher forcing"),
         ("self.output(self.dropout(mixed))", "self.output(mixed)", "no dropout before the output"),
@@ -25,13 +25,13 @@ MISTAKES = {
     "forced_log_probabilities": [
         ("target[:, 1:, None]", "target[:, :-1, None]", "targets not shifted"),
         ("real[:, 1:]", "real[:, :-1]", "the padding after the end mark counts"),
-        ("zip(batch, bets", "zip(sorted(batch), bets", "words of a batch get each other's scores"),
+        ("zip(batch, log_probabilities", "zip(sorted(batch), log_probabilities", "words of a batch get each other's scores"),
         (".log_softmax(-1)", ".log_softmax(1)", "softmax over the wrong axis"),
     ],
     "train_reader": [
         ("F.cross_entropy(logits, target[:, 1:]", "F.cross_entropy(logits, target[:, :-1]", "targets not shifted"),
         ("ignore_index=0, ", "", "padding not masked in the loss"),
-        ("        optimiser.zero_grad()\n", "", "gradients add up from step to step"),
+        ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("(nats / average)", "(nats / real)", "every batch weighs the same, and so not every symbol"),
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
         ("lambda step: 1 - step / steps", "lambda step: 1.0", "the rate does not fall"),
@@ -99,7 +99,7 @@ MISTAKES = {
         ("(p, high) if too_small else (low, p)", "(low, p) if too_small else (p, high)", "the wrong half is kept"),
         ("if counts.sum() == 0:", "if False:", "no words are not refused"),
     ],
-    "misread_places": [
+    "misread_positions": [
         ("places |= {j - 1} if differ", "places |= {j} if differ", "places off by one"),
         ("places.add(max(j - 1, 0))", "places.add(j - 1)", "a symbol too many at the front has place -1"),
         ("least[i][j - 1] + 1 else", "least[i][j - 1] else", "left out and put in are confused"),

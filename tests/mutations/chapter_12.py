@@ -2,13 +2,13 @@
 source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
-    "PlacedEmbedding": [
-        ("self.places[: ids.shape[1]]", "self.places[1 : ids.shape[1] + 1]", "positions off by one"),
+    "PositionalEmbedding": [
+        ("self.positions[: ids.shape[1]]", "self.positions[1 : ids.shape[1] + 1]", "positions off by one"),
         (" * math.sqrt(self.table.embedding_dim)", "", "embeddings not scaled by the root of the width"),
         ("positions * sinusoids", "sinusoids", "positions though none were asked for"),
         ("std=d_model**-0.5", "std=1.0", "embeddings start far too long"),
         ("self.dropout(x + self", "(x + self", "no dropout on what enters"),
-        ("if ids.shape[1] > len(self.places):", "if False:", "too long a word is not refused by name"),
+        ("if ids.shape[1] > len(self.positions):", "if False:", "too long a word is not refused by name"),
         ("persistent=False", "persistent=True", "the table is stored with the weights"),
     ],
     "LayerNorm": [
@@ -73,7 +73,7 @@ MISTAKES = {
         ("+ n_target * d_model + n_target", "+ n_target * d_model", "the output without its bias"),
         ("tables = n_target * d_model if tied else tables", "pass", "tied tables are counted three times"),
     ],
-    "smoothing_floor": [
+    "smoothing_entropy": [
         ("[1 - epsilon + epsilon / V]", "[1 - epsilon]", "the true symbol gets no part of what is spread"),
         ("(V - 1) * [epsilon / V]", "(V - 1) * [epsilon / (V - 1)]", "spread over the others only"),
         ("if not 0 <= epsilon <= 1 or V < 2:", "if V < 2:", "a negative smoothing is not refused by name"),
@@ -88,7 +88,7 @@ MISTAKES = {
         ("target[:, 1:], ignore_index=0", "target[:, :-1], ignore_index=0", "targets not shifted"),
         ("ignore_index=0, ", "", "label smoothing on padding, and padding as a target"),
         ("label_smoothing=smoothing", "label_smoothing=0.0", "targets are not smoothed"),
-        ("        optimiser.zero_grad()\n", "", "gradients add up from step to step"),
+        ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("(nats / average)", "(nats / real)", "every batch weighs the same, and so not every symbol"),
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
         ("warm_up(done + 1, steps", "warm_up(done, steps", "the warm-up is one step late"),

@@ -50,7 +50,7 @@ MISTAKES = {
         ("logits[real], target[:, 1:][real]", "logits.flatten(0, 1), target[:, 1:].flatten()",
          "label smoothing on padding"),
         ("label_smoothing=smoothing", "label_smoothing=0.0", "targets are not smoothed"),
-        ("        optimiser.zero_grad()\n", "", "gradients add up from step to step"),
+        ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
         ("(done + 1) / max(1, warm_up_steps)", "done / max(1, warm_up_steps)", "the first step is for nothing"),
         ("math.cos(math.pi * done / steps)", "math.cos(math.pi * done / (2 * steps))", "the rate falls half the way"),
