@@ -154,11 +154,12 @@ def update(path, table, check):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="*", help="chapter numbers; all if none is given")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything is stale")
     options = parser.parse_args(arguments)
     try:
         table, stale = nb.definitions(), []
-        for path in nb.notebook_paths():
+        for path in [nb.find_notebook(name) for name in options.notebooks] or nb.notebook_paths():
             found = update(path, table, options.check)
             if found and options.check:
                 found.append(

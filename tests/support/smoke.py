@@ -1,0 +1,128 @@
+"""Run a chapter's cells in seconds:  python -m tests.support.smoke 07
+
+Every training takes three steps, the dictionary has one word in forty and Multi30k four hundred pairs, assertions are
+taken out and a claim that does not hold only prints. What is left are errors: a name that no longer exists, a shape
+that does not fit. Not a test of what a chapter says; `make run` is that.
+"""
+
+import ast
+import contextlib
+import io
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from tools import notebooks as nb
+
+STEPS, ONE_IN, PAIRS = 3, 40, 400
+TRAINERS = [
+    "train_letter_model",
+    "train_adding",
+    "train_reader",
+    "train_tagger",
+    "train_transformer",
+    "train_translator",
+]
+
+
+class Shorten(ast.NodeTransformer):
+    """No assertions; a constant called STEPS or ..._STEPS is small."""
+
+    def visit_Assert(self, node):
+        return ast.copy_location(ast.Pass(), node)
+
+    def visit_Assign(self, node):
+        names = [t.id for t in node.targets if isinstance(t, ast.Name)]
+        if any(n.endswith("STEPS") for n in names) and isinstance(node.value, ast.Constant):
+            node.value = ast.copy_location(ast.Constant(STEPS), node.value)
+        return self.generic_visit(node)
+
+
+def short_trainer(train):
+    def wrapped(model, data, steps, *arguments, **options):
+        options["every"] = 1
+        if len(arguments) > 5:
+            arguments = arguments[:5]
+        return train(model, data, min(steps, STEPS), *arguments, **options)
+
+    return wrapped
+
+
+def fewer_words(load, showcase):
+    def wrapped():
+        dataset = load()
+        words = dataset[:]["word"]
+        kept = [i for i, word in enumerate(words) if i % ONE_IN == 0 or word in showcase]
+        return dataset.select(kept)
+
+    return wrapped
+
+
+def fewer_pairs(load):
+    def wrapped():
+        data = load()
+        for name in data:
+            data[name] = data[name].select(range(PAIRS))
+        return data
+
+    return wrapped
+
+
+def patch(namespace):
+    """Shorten what the namespace holds by now."""
+    for name in TRAINERS:
+        if name in namespace and not getattr(namespace[name], "short", False):
+            namespace[name] = short_trainer(namespace[name])
+            namespace[name].short = True
+    for name, make in {"load_cmudict": None, "load_multi30k": fewer_pairs}.items():
+        if name in namespace and not getattr(namespace[name], "short", False):
+            if name == "load_cmudict":
+                if "showcase_words" not in namespace:
+                    continue
+                namespace[name] = fewer_words(namespace[name], set(namespace["showcase_words"]()))
+            else:
+                namespace[name] = make(namespace[name])
+            namespace[name].short = True
+
+
+def compiled(cell, label):
+    tree = ast.fix_missing_locations(Shorten().visit(nb.parse(cell.source)))
+    return compile(tree, label, "exec")
+
+
+def run(path, report=print):
+    """Run the cells and return [(number, title, traceback)] of those that fail."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import torch
+
+    torch.set_num_threads(1)
+    namespace, failed = {"__name__": "__main__"}, []
+    for k, cell in enumerate(nb.read(path).cells):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        first = cell.source.strip().splitlines()[0][:70]
+        began, said = time.perf_counter(), io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+                exec(compiled(cell, f"<{Path(path).name} cell {k}>"), namespace)
+        except (Exception, SystemExit):
+            failed.append((k, first, traceback.format_exc()))
+            report(f"cell {k} failed: {first}\n{failed[-1][2]}")
+        patch(namespace)
+        if "setup" in nb.tags(cell):
+            namespace["claim"] = lambda text, values, holds: print(f"{text}: {values} ({bool(holds)})")
+        plt.close("all")
+        seconds = time.perf_counter() - began
+        if seconds > 10:
+            report(f"cell {k} took {seconds:.0f} s: {first}")
+    return failed
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        broken = run(nb.find_notebook(name))
+        print(f"{name}: {len(broken)} cells failed")
