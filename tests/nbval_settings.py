@@ -1,162 +1,45 @@
 """How the stored outputs are compared with what the notebooks do now.  (pytest --nbval notebooks)
 
-nbval re-runs each notebook and compares every cell. On top of that, here:
+nbval collects the notebooks, a test for each cell, and reports. What it would do otherwise is replaced here:
 
-- each notebook runs in a kernel of its own, on one thread, in an empty folder: what it needs, it holds;
-- text and integers are compared exactly, floats within rtol 1e-4 and atol 1e-8, or what the cell's metadata
-  says: {"nbval": {"rtol": 0.05, "atol": 0.5}};
-- warnings, whatever else goes to stderr, and progress bars are left out; a trailing `;` hides a result;
-- a figure must be there, of the stored size, with about as much ink and colour, and never blank. (Comparing thumbnails
-  was tried: an empty axis passed, and a heatmap with a little noise failed.)
-- in cells tagged `timing` or `nbval-ignore-output` the text is not compared; figures must still be there and not blank;
+- a notebook is run whole, when its first cell is asked for, by tools/execute.py: the outputs are those that
+  `make run` would store. A cell that fails does not stop those after it;
+- a cell is compared by tools/compare.py, which says what is compared how: text and integers exactly, floats within
+  rtol 1e-4 and atol 1e-8 or what the cell's metadata says ({"nbval": {"rtol": 0.05, "atol": 0.5}}), cells tagged
+  `trained` in words, count and orders of magnitude, figures in size and ink, of `timing` and `nbval-ignore-output` only
+  that a figure is there and not blank;
 - a cell that has never run, and so has nothing to compare with, fails;
-- every failure ends with its remedy;
-- chapter 13 is skipped, with the reason, where its data is neither local (MULTI30K) nor to be downloaded.
+- every failure names the first number or line that is out, and ends with its remedy;
+- chapter 13 is skipped, with the reason, where its data is neither local (MULTI30K) nor to be downloaded. With
+  BOOK_REQUIRE_DATA set it fails instead.
 
 BOOK_CLAIMS_ONLY=1 runs every cell and compares nothing: what is left are the assertions in the notebooks.
+BOOK_ELSEWHERE=1 runs them under the stand-in for another make of processor (tools/kernel.py).
 """
 
-import base64
-import io
 import json
-import math
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from nbval import kernel as nbval_kernel
 from nbval.plugin import IPyNbCell, IPyNbFile
-from PIL import Image
 
-RTOL, ATOL = 1e-4, 1e-8
-FLOAT = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+")  # integers stay exact
+from tools import compare, execute
+from tools import notebooks as nb
+
 TRANSLATION = "13_translation.ipynb"
-SPACE = re.compile(r"[ \t]+")
-THREADS = {
-    name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-}
+PATIENCE = 120  # seconds for the Hub to answer
+
+
+def flag(name):
+    return os.environ.get(name, "") not in ("", "0")
 
 
 def claims_only():
-    return os.environ.get("BOOK_CLAIMS_ONLY", "") not in ("", "0")
-
-
-# ---------------------------------------------------------------- text
-
-
-class Approximate(str):
-    """A text that equals another when the words and integers agree and the floats are close."""
-
-    rtol, atol = RTOL, ATOL
-
-    def __eq__(self, other):
-        if str.__eq__(self, other):
-            return True
-        if not isinstance(other, str):
-            return NotImplemented
-        # The spaces go too: a column moves by one when 9.99 becomes 10.01.
-        words, others = (SPACE.sub(" ", FLOAT.sub(" # ", s)) for s in (self, other))
-        return words == others and all(
-            math.isclose(float(a), float(b), rel_tol=self.rtol, abs_tol=self.atol)
-            for a, b in zip(FLOAT.findall(self), FLOAT.findall(other))
-        )
-
-    def __ne__(self, other):
-        return not self == other
-
-    __hash__ = str.__hash__
-
-
-def tolerance(cell):
-    """(rtol, atol) of a cell."""
-    options = cell.metadata.get("nbval", {})
-    return float(options.get("rtol", RTOL)), float(options.get("atol", ATOL))
-
-
-# ---------------------------------------------------------------- figures
-
-
-class Figure:
-    """What is compared of a picture: its size, and the shares of it that are inked and coloured."""
-
-    def __init__(self, png):
-        image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
-        page = Image.new("RGBA", image.size, "white")
-        pixels = np.asarray(Image.alpha_composite(page, image).convert("RGB"), dtype=int)
-        self.size = pixels.shape[1::-1]
-        inked = abs(pixels - pixels[0, 0]).max(axis=-1) > 16  # the corner is background
-        self.ink = inked.mean()
-        self.colour = ((pixels.max(axis=-1) - pixels.min(axis=-1)) > 40).mean()
-        self.blank = self.ink < 1e-3 or (self.colour == 0 and empty_axes(inked))
-
-
-def longest_run(line):
-    """(start, stop) of the longest stretch of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], line.astype(int), [0]))))
-    runs = edges.reshape(-1, 2)
-    return tuple(runs[(runs[:, 1] - runs[:, 0]).argmax()]) if len(runs) else (0, 0)
-
-
-def empty_axes(inked):
-    """Whether the picture is a frame, with or without a grid, and nothing in it."""
-    straight = []  # for each direction: the lines that cross much of the picture, with their ends
-    for lines in (inked, inked.T):
-        found = {}
-        for k in np.flatnonzero(lines.mean(axis=1) > 0.4):
-            start, stop = longest_run(lines[k])
-            if stop - start > 0.4 * lines.shape[1]:
-                found[k] = (start, stop)
-        straight.append(found)
-    rows, columns = straight
-    if not rows or not columns:
-        return False
-    top, bottom = min(a for a, _ in columns.values()), max(b for _, b in columns.values())
-    left, right = min(a for a, _ in rows.values()), max(b for _, b in rows.values())
-    inside = inked[top:bottom, left:right].copy()
-    thin = 0.1 * inside.shape[0], 0.1 * inside.shape[1]
-    if len(rows) > thin[0] or len(columns) > thin[1]:
-        return False  # areas, not lines
-    margin = 3
-    for k in rows:
-        inside[max(0, k - top - margin) : max(0, k - top + margin + 1)] = False
-    for k in columns:
-        inside[:, max(0, k - left - margin) : max(0, k - left + margin + 1)] = False
-    ticks = max(4, inside.shape[0] // 40)  # ticks may point inwards
-    inside = inside[ticks:-ticks, ticks:-ticks]
-    return not inside.any()
-
-
-def figures(outputs):
-    return [Figure(o["data"]["image/png"]) for o in outputs if "image/png" in o.get("data", {})]
-
-
-def about(new, old):
-    """Whether two shares of ink are within a factor of two; a sprinkle counts as none."""
-    return 0.5 < (new + 1e-3) / (old + 1e-3) < 2
-
-
-def figure_complaints(new, old, ink=True):
-    """What is wrong with the figures a cell draws now, given those that are stored."""
-    if len(new) != len(old):
-        return [f"The cell draws {len(new)} figure(s) now; {len(old)} are stored."]
-    found = []
-    for a, b in zip(new, old):
-        if a.blank:
-            found.append("The figure is blank." + (" So is the stored one." if b.blank else ""))
-        elif ink and any(abs(x - y) > 0.05 * max(x, y) for x, y in zip(a.size, b.size)):
-            found.append(f"The figure is {a.size[0]} x {a.size[1]} pixels now; {b.size[0]} x {b.size[1]} are stored.")
-        elif ink and not (about(a.ink, b.ink) and about(a.colour, b.colour)):
-            found.append(
-                f"The figure has changed: {a.ink:.1%} of it is inked and {a.colour:.1%} coloured; "
-                f"stored are {b.ink:.1%} and {b.colour:.1%}."
-            )
-    return found
+    return flag("BOOK_CLAIMS_ONLY")
 
 
 # ---------------------------------------------------------------- the remedy
@@ -179,95 +62,53 @@ def remedy(path):
 # ---------------------------------------------------------------- what nbval does otherwise
 
 
-def without_widgets(outputs):
-    """Progress bars leave a widget behind, whose text holds the time it took."""
-    return [o for o in outputs if not any("widget-view" in mime for mime in o.get("data", {}))]
+def setup(self):
+    """No kernel of nbval's: the notebook is run when its first cell is asked for."""
+    self.kernel, self.run, self.places = None, None, {}
 
 
-def start_kernel(self):
-    """Start the notebook's kernel, on one thread, in an empty folder that goes when the kernel goes."""
-    self.box = tempfile.mkdtemp(prefix="book-")
-    folder = Path(self.box) / "empty"
-    folder.mkdir()
-    # No PYTHONPATH, and an IPython without start-up files: the notebook stands alone.
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment |= {**THREADS, "IPYTHONDIR": str(Path(self.box) / "ipython")}
-
-    def start_new_kernel(**options):
-        return plain_start(**{**options, "cwd": str(folder), "env": environment})
-
-    plain_start = nbval_kernel.start_new_kernel
-    nbval_kernel.start_new_kernel = start_new_kernel
-    try:
-        plain_setup(self)
-    finally:
-        nbval_kernel.start_new_kernel = plain_start
+def teardown(self):
+    self.run = None
 
 
-def stop_kernel(self):
-    plain_teardown(self)
-    shutil.rmtree(self.box, ignore_errors=True)
-
-
-def collect(self):
-    self.skip_compare += ("stderr",)
-    for item in plain_collect(self):
-        item.output_timeout = 60  # nbval's 5 s are short on a busy machine
-        if claims_only() or "timing" in item.cell.metadata.get("tags", []):
-            item.options["check"] = False
-        yield item
-
-
-def execute_cell_input(self, cell_input, allow_stdin=None):
-    # nbval passes store_history=False, and IPython then ignores a trailing `;`.
-    return self.kc.execute(cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False)
-
-
-def sanitize(self, text):
-    text = plain_sanitize(self, text)
-    if isinstance(text, str):
-        text = Approximate(text)
-        text.rtol, text.atol = tolerance(self.cell)
-    return text
-
-
-def compare_outputs(self, test, ref, skip_compare=None):
-    test, ref = without_widgets(test), without_widgets(ref)
-    same = plain_compare(self, test, ref, skip_compare)
-    complaints = figure_complaints(figures(test), figures(ref))
-    self.comparison_traceback += complaints
-    if not same and not complaints:
-        rtol, atol = tolerance(self.cell)
-        self.comparison_traceback.append(
-            f"Floats may differ by rtol {rtol:g} and atol {atol:g}, unless the cell's metadata says otherwise; "
-            "integers and text not at all."
-        )
-    return same and not complaints
+def run_of(file):
+    """The Run of a notebook; it is made once. Also which of nbval's cells is which of the notebook's."""
+    if file.run is None:
+        notebook = nb.read(file.path)
+        code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+        file.places = dict(enumerate(code))
+        file.run = execute.run_cells(notebook, elsewhere=flag("BOOK_ELSEWHERE"))
+    return file.run
 
 
 def runtest(self):
-    ran_before = self.cell.execution_count is not None or not self.cell.source.strip()
-    if not ran_before and not claims_only():
+    if not self.cell.source.strip():
+        return
+    if self.cell.execution_count is None and not claims_only():
         self.raise_cell_error("The cell has no stored output: it has not run since it was written")
-    plain_runtest(self)
-    if not self.options["check"] and not claims_only():
-        complaints = figure_complaints(figures(self.test_outputs), figures(self.cell.outputs), ink=False)
-        if complaints:
-            self.raise_cell_error("Cell outputs differ", "\n".join(complaints))
+    run = run_of(self.parent)
+    index = self.parent.places[self.cell_num]
+    if index in run.errors:
+        self.raise_cell_error("The cell failed", run.errors[index])
+    if index not in run.reached:
+        self.raise_cell_error("The cell did not run: the kernel stopped at an earlier one")
+    new = run.notebook.cells[index]
+    if claims_only():
+        return
+    complaints = compare.cell_complaints(self.cell, new.outputs, self.cell.outputs)
+    if complaints:
+        cause = compare.ELSEWHERE.format(number=Path(self.path).name[:2])
+        self.raise_cell_error("\n".join(["Cell outputs differ:", *complaints, cause]))
 
 
 def repr_failure(self, excinfo):
     return f"{plain_repr_failure(self, excinfo)}\n\n{remedy(self.path)}"
 
 
-plain_setup, plain_teardown, plain_collect = IPyNbFile.setup, IPyNbFile.teardown, IPyNbFile.collect
-plain_sanitize, plain_compare = IPyNbCell.sanitize, IPyNbCell.compare_outputs
-plain_runtest, plain_repr_failure = IPyNbCell.runtest, IPyNbCell.repr_failure
-
-IPyNbFile.setup, IPyNbFile.teardown, IPyNbFile.collect = start_kernel, stop_kernel, collect
-IPyNbCell.sanitize, IPyNbCell.compare_outputs = sanitize, compare_outputs
+plain_repr_failure = IPyNbCell.repr_failure
+IPyNbFile.setup, IPyNbFile.teardown = setup, teardown
 IPyNbCell.runtest, IPyNbCell.repr_failure = runtest, repr_failure
-nbval_kernel.RunningKernel.execute_cell_input = execute_cell_input
+IPyNbCell.setup = lambda self: None
 
 
 # ---------------------------------------------------------------- pytest
@@ -279,7 +120,7 @@ def pytest_configure(config):
         config.option.loadscopereorder = False  # keep the order below: xdist's own goes by the number of cells
 
 
-def no_translations(patience=120):
+def no_translations(patience=PATIENCE):
     """Why chapter 13 cannot have its data, or None if it can.
 
     A MULTI30K that names a wrong folder is no reason: the chapter then fails with its own message.
@@ -298,6 +139,8 @@ def pytest_collection_modifyitems(config, items):
     """Start the chapters that take longest first, so that two processes end at about the same time."""
     translation = [item for item in items if item.path.name == TRANSLATION]
     reason = no_translations() if translation else None
+    if reason and flag("BOOK_REQUIRE_DATA"):
+        raise pytest.UsageError(f"BOOK_REQUIRE_DATA is set and there is no Multi30k: MULTI30K is not set, and {reason}")
     for item in translation if reason else []:
         item.add_marker(pytest.mark.skip(reason=f"no Multi30k: MULTI30K names no local copy, and {reason}"))
     measured = config.rootpath / "book" / "measured.json"

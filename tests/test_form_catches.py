@@ -1,4 +1,4 @@
-"""The checks of form.py, each seen to complain: a small chapter in good form, and one mistake at a time."""
+"""The checks of tests/form, each seen to complain: a small chapter in good form, and one mistake at a time."""
 
 import json
 
@@ -48,30 +48,41 @@ def good():
             "[Schütze and van der Berg (1998)](https://aclanthology.org/J98-1004).\n\n"
             "> Call me Ishmael!\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n```python\nprint('oh!')\n```"
         ),
-        "needs": code("import importlib", "needs", "hide-input"),
-        "setup": code("import math\nSEED = 0", "setup", "hide-input"),
-        "recap": code("# @title Recap: score\ndef score():\n    return 2", "recap:score", "hide-input"),
+        "setup": code("# @title Setup\nimport math\nSEED = 0", "setup"),
+        "recap": code("# @title From earlier chapters\ndef score():\n    return 2", "recap"),
+        "section": markdown("## A step"),
         "definition": code('def step(h):\n    """One step."""\n    return h', "define:step"),
         "class": code('class Cell:\n    """A cell."""\n\n    def run(self):\n        return 1', "define:Cell"),
         "figure": code("draw()", outputs=[displayed(image_png="iVBORw0KGgo=", text_plain="<Figure>")], **ALT),
+        "trained": code("loss, began = train(), time.perf_counter()\nassert loss < 2\nprint(loss)", "trained"),
+        "timed": code("took = time.perf_counter() - began\nprint(took)", "timing"),
+        "parity": code("# @title Show that it equals PyTorch's\nassert score() == loss", "hide-input"),
         "ignored": code("sample()", "nbval-ignore-output", outputs=[printed("https://example.org/home/ and 1/2")]),
         "measured": markdown("## What we measured"),
-        "claims": code("print(3)\nassert 1\nassert 2\nassert 3", "claims", outputs=[printed("3\n")]),
+        "claims": code(
+            "# @title The claims, checked\nclaim('it learns', loss, loss < 1)\nfall = 2 - loss\n"
+            "claim(f'it falls', [fall], fall > 1)\nclaim('both', {'a': 1}, loss < 1 and fall > 1)",
+            "claims",
+            outputs=[printed("3\n")],
+        ),
         "exercises": markdown(
             "## Exercises\n\n### Exercise 1\n\nShow it.\n\n<details><summary>Solution</summary>\n\nYes.\n\n</details>"
         ),
         "exercise 2": markdown("### Exercise 2\n\nCount."),
-        "solution 2": code("2", "solution", "hide-input"),
+        "solution 2": code("# @title Solution to exercise 2\nprint(2)", "solution", outputs=[printed("2\n")]),
         "exercise 3": markdown("### Exercise 3: and more\n\nCount again."),
-        "solution 3": code("3", "solution", "hide-input"),
+        "solution 3": code("# @title Solution to exercise 3\nprint(3)", "solution", outputs=[printed("3\n")]),
         "reading": markdown("## Further reading\n\nMuch."),
     }
     return cells
 
 
-def assembled(cells):
+def assembled(cells, fold=True):
     notebook = nbformat.v4.new_notebook()
     notebook.cells = list(cells.values())
+    for cell in notebook.cells if fold else []:
+        if cell.cell_type == "code" and (nb.title(cell) or not nb.is_folded(cell)):
+            nb.fold(cell)
     notebook.metadata["book"] = {"source_hash": nb.source_hash(notebook)}
     return notebook
 
@@ -139,10 +150,31 @@ MISTAKES = [
     (form.alt_text, output("figure", PNG, PNG), "draws 2 figures"),
     (form.first_cells, edit("title", "# Seq", "## Seq"), "begins with the title"),
     (form.first_cells, edit("measured", "## What", "# What"), "one title"),
-    (form.first_cells, drop("needs"), "tagged `needs`"),
-    (form.first_cells, move("setup", "needs"), "code cell 1 must be"),
-    (form.first_cells, move("definition", "setup"), "code cell 2 must be"),
-    (form.first_cells, move("needs", "title"), "first cell must be markdown"),
+    (form.first_cells, drop("setup"), "0 cells are tagged `setup`"),
+    (form.first_cells, move("recap", "setup"), "first code cell must be"),
+    (form.first_cells, move("definition", "recap"), "second code cell must be"),
+    (form.first_cells, move("recap", "title"), "first cell must be markdown"),
+    (form.first_cells, tag("parity", "recap"), "2 cells are tagged `recap`"),
+    (form.first_cells, both(drop("section"), move("measured", "exercises")), "4 folded bars"),
+    (form.folds, edit("parity", "# @title", "# title"), "begins with its title"),
+    (form.folds, edit("parity", "Show that it equals PyTorch's", "Draw the next figure"), "does not say what"),
+    (form.tolerances, lambda cells: cells["trained"].metadata.update(nbval={"rtol": 10}), "tolerance rtol 10"),
+    (form.tolerances, lambda cells: cells["trained"].metadata.update(nbval={"atol": 0.5}), "tolerance atol 0.5"),
+    (form.tolerances, lambda cells: cells["trained"].metadata.update(nbval={"tol": 0.001}), "tolerance tol"),
+    (form.records, edit("timed", "print(took)", 'record("a", "b", "c", took)'), "tagged `timing`"),
+    (form.records, edit("ignored", "sample()", 'record("a", "b", "c", 1)'), "tagged `nbval-ignore-output`"),
+    (form.assertions, edit("parity", "score() == loss", "True"), "refers to nothing that a cell computed"),
+    (form.assertions, edit("parity", "score() == loss", "score() == loss or True"), "constant beside"),
+    (form.assertions, edit("trained", "assert loss < 2", "assert 1 < 2"), "refers to nothing"),
+    (form.no_clock, edit("timed", "print(took)", "assert took < 2"), "asserts wall time"),
+    (form.no_clock, edit("claims", "fall > 1)", "time.perf_counter() < 9)"), "asserts wall time"),
+    (
+        form.no_clock,
+        edit("timed", "print(took)", "def speed():\n    return took\nrates = [speed()]\nassert rates[0] > 1"),
+        "asserts wall time",
+    ),
+    (form.solutions, edit("solution 2", "print(2)", "pass"), "computes nothing"),
+    (form.solutions, output("solution 2"), "shows nothing"),
     (form.known_tags, tag("figure", "remove-input"), "remove-input"),
     (form.known_tags, tag("figure", "define:"), "define:"),
     (form.ignored_outputs, tag("figure", "nbval-skip"), "nbval-skip"),
@@ -157,11 +189,17 @@ MISTAKES = [
     (form.definition_cells, edit("class", '    """A cell."""\n\n', ""), "Cell has no docstring"),
     (form.definition_cells, edit("definition", "def step", "def stop"), "one function or class of that name"),
     (form.definition_cells, edit("definition", "return h", "return h\n\nprint(step(1))"), "nothing else"),
-    (form.definition_cells, edit("class", "return 1", "return (\n" + "1 +\n" * 45 + "1)"), "takes 51 lines"),
-    (form.recap_length, edit("recap", "return 2", "pass\n" + "    pass\n" * 165), "167 lines"),
+    (form.definition_cells, edit("class", "return 1", "return (\n" + "1 +\n" * 50 + "1)"), "takes 56 lines"),
+    (form.recap_length, edit("recap", "return 2", "pass\n" + "    pass\n" * 195), "197 lines"),
     (form.claims, tag("claims"), "0 cells are tagged"),
     (form.claims, tag("figure", "claims"), "2 cells are tagged"),
-    (form.claims, edit("claims", "assert 3", "pass"), "2 assertions"),
+    (form.claims, edit("claims", "claim('both', {'a': 1}, loss < 1 and fall > 1)", "pass"), "makes 2 claims"),
+    (form.claims, edit("claims", "loss, loss < 1)", "loss, True)"), "refers to nothing that a cell computed"),
+    (form.claims, edit("claims", "loss, loss < 1)", "loss)"), "has no condition"),
+    (form.claims, edit("claims", "[fall], fall > 1)", "[fall], SEED == 0)"), "refers to nothing"),
+    (form.claims, edit("claims", "[fall], fall > 1)", "[fall], fall > 1 or True)"), "constant beside"),
+    (form.claims, edit("claims", "'it learns'", "''"), "has no sentence"),
+    (form.claims, edit("claims", "fall = 2 - loss", "fall = 2 - loss\nassert fall"), "holds an assert"),
     (form.claims, output("claims"), "prints nothing"),
     (form.claims, drop("measured"), "What we measured"),
     (form.claims, move("measured", "reading"), "What we measured"),
@@ -228,10 +266,54 @@ def test_every_check_has_a_planted_mistake():
     assert planted == set(form.CHECKS)
 
 
+def test_a_fold_that_its_tags_do_not_ask_for():
+    cells = good()
+    notebook = assembled(cells)
+    cells["figure"].metadata["cellView"] = "form"
+    assert "is not folded as its tags say" in form.folds(notebook, "01_planted")[0]
+
+
+def test_visible_lines_are_those_not_folded():
+    cells = good()
+    before = form.visible_lines(assembled(cells))
+    cells["parity"].source += "\nprint(1)"
+    assert form.visible_lines(assembled(cells)) == before
+    cells["figure"].source += "\nprint(1)\nprint(2)"
+    assert form.visible_lines(assembled(cells)) == before + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("It has two million numbers and they take their places.", {"numbers, for parameters": 1}),
+        ("The place it stands in. It takes place in place of that.", {"place, for position": 1}),
+        ("Look back: a look at each piece, one bet.", {"look, for attention": 2, "piece, for subword or token": 1,
+                                                      "bet, for prediction": 1}),
+        ("Better alphabets `bet` $bet$.", {}),
+        ("Misread words fall; 3.1% of words wrong, a floor.", {"words wrong, for word error rate": 2,
+                                                              "floor, for baseline": 1}),
+        ("It is turned by an angle, hears a lot, a thousand million.", {"turn, for rotation": 1,
+                                                                       "hears, deaf, loudness, lots, debts": 1,
+                                                                       "numbers hard to read": 1}),
+    ],
+)  # fmt: skip
+def test_words_to_avoid_are_counted(text, found):
+    cells = good()
+    write(text)(cells)
+    assert form.avoided(assembled(cells)) == found
+
+
 def test_code_changed_since_it_ran():
     notebook = assembled(good())
-    notebook.cells[2].source += "\nSEED = 1"
+    notebook.cells[1].source += "\nSEED = 1"
     assert "run `make run NB=01`" in form.stamp(notebook, "01_planted")[0]
+
+
+def test_a_comment_or_docstring_changed_since_it_ran_is_nothing():
+    cells = good()
+    notebook = assembled(cells)
+    cells["definition"].source = cells["definition"].source.replace("One step.", "A single step.") + "  # so"
+    assert form.stamp(notebook, "01_planted") == []
 
 
 def test_widget_state_in_the_metadata():
@@ -279,9 +361,9 @@ def test_a_right_citation_passes(link):
 def test_setup_cells_that_differ_or_grow():
     one, other, long = good(), good(), good()
     edit("setup", "SEED = 0", "SEED = 1")(other)
-    edit("setup", "SEED = 0", "SEED = 0\n" * 30)(long)
+    edit("setup", "SEED = 0", "SEED = 0\n" * 80)(long)
     assert "differs from 01_a" in form.setup_cells({"01_a": assembled(one), "02_b": assembled(other)})[0]
-    assert "takes 31 lines" in form.setup_cells({"01_a": assembled(long)})[0]
+    assert "takes 82 lines" in form.setup_cells({"01_a": assembled(long)})[0]
 
 
 @pytest.mark.parametrize(

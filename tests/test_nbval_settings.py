@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests import nbval_settings
-from tools import execute
+from tools import compare, execute
 from tools import notebooks as nb
 
 PLOT = "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots(figsize=(4, 3))\n"
@@ -21,6 +21,11 @@ PLOT = "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots(figsize=(4,
 CELLS = {
     "text": ("print('seven letters')", [], {}),
     "float": ("print('loss 1.2345')", [], {}),
+    "trained": ("print('a trained error of 34.6%, 12 of 310 words')", ["trained"], {}),
+    "trained_word": ("print('the trained error 34.6%')", ["trained"], {}),
+    "trained_number_dropped": ("print('trained 34.6% and', 12)", ["trained"], {}),
+    "trained_factor": ("print('trained 0.35 nats')", ["trained"], {}),
+    "trained_figure": (PLOT + "axes.bar([0, 1, 2], [4, 4, 3], width=1.0);", ["trained"], {}),
     "float_near": ("print('loss   1.2345 after 10 words')", [], {}),
     "float_loose": ("print('bits', 2.5)", [], {"nbval": {"rtol": 0.1}}),
     "float_loose_too_far": ("print('bits', 2.5)", [], {"nbval": {"rtol": 0.1}}),
@@ -45,14 +50,17 @@ CELLS = {
     "timing_figure_blank": (PLOT + "axes.axis('off');", ["timing"], {}),
     "ignored": ("print(time.time())", ["nbval-ignore-output"], {}),
     "never_run": ("print('new')", [], {}),
-    "claim": ("assert 1 < 2, 'one is less than two'\nprint('holds')", ["claims"], {}),
+    "claim": ("# @title The claim\nassert 1 < 2, 'one is less than two'\nprint('holds')", ["claims"], {}),
 }
 FAILING = {
     "text": "five letters",
-    "float": "Floats may differ by rtol 0.0001",
+    "float": "1.2349 is stored and 1.2345 came out",
+    "trained_word": "line 1 is",
+    "trained_number_dropped": "line 1 is",
+    "trained_factor": "10.5 is stored and 0.35 came out, which is another order of magnitude",
     "float_loose_too_far": "Floats may differ by rtol 0.1",
     "integer": "words 1001",
-    "result": "Unexpected output fields",
+    "result": "gives text/plain now, and none is stored",
     "figure_missing": "draws 0 figure(s) now; 1 are stored",
     "figure_blank": "is blank. So is the stored one",
     "figure_axes_only": "is blank. So is the stored one",
@@ -81,6 +89,12 @@ def plant(cells):
     picture = next(o for o in cells["figure"].outputs if "image/png" in o.get("data", {}))
     printed("text", "seven", "five")
     printed("float", "1.2345", "1.2349")
+    printed("trained", "34.6", "31.1")
+    printed("trained", "12 of 310", "9 of 318")
+    printed("trained_word", "error", "accuracy")
+    printed("trained_number_dropped", " 12", "")
+    printed("trained_factor", "0.35", "10.5")
+    cells["trained_figure"].outputs = [picture]
     printed("float_near", "  1.2345", " 1.23451")
     printed("float_loose", "2.5", "2.6")
     printed("float_loose_too_far", "2.5", "2.9")
@@ -146,7 +160,7 @@ def folder(tmp_path_factory):
         notebook.cells.append(cell)
     path = folder / "01_good.ipynb"
     nb.write(notebook, path)
-    notebook, _, _ = execute.execute(path, log=lambda *_, **__: None)
+    notebook = execute.execute(path, log=lambda *_, **__: None).notebook
     nb.write(notebook, path)
     plant(dict(zip(CELLS, notebook.cells)))
     nb.write(notebook, folder / "02_planted.ipynb")
@@ -164,6 +178,8 @@ def test_a_mistake_fails_with_a_remedy(results, name):
     assert message is not None, f"the mistake in the cell {name} went unseen"
     assert FAILING[name] in message
     assert "02_planted.ipynb: if the change is meant, run `make run NB=02`" in message
+    if name.startswith(("float", "trained", "integer")):
+        assert "processor is of another make" in message and "`make run NB=02 ELSEWHERE=1`" in message
 
 
 @pytest.mark.parametrize("name", [n for n in CELLS if n not in FAILING])
@@ -192,6 +208,11 @@ def test_claims_only_compares_nothing_but_runs_everything(folder):
 # ---------------------------------------------------------------- the pieces
 
 
+def agrees(new, old, **how):
+    outputs = [[{"output_type": "stream", "name": "stdout", "text": text}] for text in (new, old)]
+    return compare.text_complaints(*outputs, **how) == []
+
+
 @pytest.mark.parametrize(
     ("new", "old", "equal"),
     [
@@ -207,12 +228,35 @@ def test_claims_only_compares_nothing_but_runs_everything(folder):
     ],
 )
 def test_floats_are_close_and_the_rest_exact(new, old, equal):
-    assert (nbval_settings.Approximate(new) == old) is equal
-    assert (nbval_settings.Approximate(new) != old) is not equal
+    assert agrees(new, old) is equal
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "equal"),
+    [
+        ("WER 34.6%", "WER 29.9%", True),
+        ("1,234 words", "999 words", True),
+        ("+0.4 points", "-0.2 points", True),
+        ("0.00", "0.02", True),
+        ("0 of 15", "2 of 15", True),
+        ("1e-05", "3e-05", True),
+        ("0.35", "10.5", False),
+        ("1", "30", False),
+        ("0.02", "0.60", False),
+        ("1.2e-05", "3.6e-04", False),
+        ("2,000", "60,000", False),
+        ("head 3 at 0.9", "head 3", False),
+        ("WER 34.6%", "PER 34.6%", False),
+        ("nan", "0.5", False),
+        ("a 1\nb 2", "b 1\na 2", False),
+    ],
+)
+def test_what_is_trained_agrees_in_words_count_and_order(new, old, equal):
+    assert agrees(new, old, trained=True) is equal and agrees(old, new, trained=True) is equal
 
 
 def test_a_white_picture_is_blank():
-    assert nbval_settings.Figure(png(300, 200)).blank
+    assert compare.Figure(png(300, 200)).blank
 
 
 def test_grey_figures_are_not_taken_for_blank():
@@ -229,7 +273,7 @@ def test_grey_figures_are_not_taken_for_blank():
         stream = io.BytesIO()
         drawn.savefig(stream, dpi=150)
         plt.close(drawn)
-        return nbval_settings.Figure(base64.b64encode(stream.getvalue()))
+        return compare.Figure(base64.b64encode(stream.getvalue()))
 
     def boxes(drawn, axes):
         axes.axis("off")
@@ -285,6 +329,12 @@ def test_translation_is_skipped_with_a_reason_without_its_data(monkeypatch, pyte
 def test_translation_runs_where_its_data_is(monkeypatch, pytestconfig):
     assert collected(monkeypatch, pytestconfig, script="pass")["13"] == []
     assert collected(monkeypatch, pytestconfig, local="/a/copy")["13"] == []
+
+
+def test_data_that_is_required_fails_and_is_not_skipped(monkeypatch, pytestconfig):
+    monkeypatch.setenv("BOOK_REQUIRE_DATA", "1")
+    with pytest.raises(pytest.UsageError, match="there is no Multi30k: .*no way to the Hub"):
+        collected(monkeypatch, pytestconfig)
 
 
 def test_a_hub_that_does_not_answer_is_a_reason(monkeypatch):

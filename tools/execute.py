@@ -1,31 +1,37 @@
 """Execute chapters in place:  python tools/execute.py 02   (or: make run NB=02)
 
-Each notebook runs in a fresh kernel, from a copy alone in an empty folder, on one thread. What is
-stored is normalised, so that a second run writes the same bytes (cells tagged `timing` aside). A stamp
-of the code is kept in the notebook's metadata; a test compares it with the code. Time and peak memory
-go to book/measured.json, from which the page on reproducibility takes them.
+Each notebook runs in a fresh kernel, from a copy alone in an empty folder, on one thread. What is stored is
+normalised, so that a second run writes the same bytes (cells tagged `timing` aside). A stamp of what runs is kept in
+the notebook's metadata; a test compares it with the code. Time and peak memory go to book/measured.json, from which
+the page on reproducibility takes them.
 
+With --elsewhere (make run NB=02 ELSEWHERE=1) the chapter runs a second time, with other arithmetic and on another
+number of threads, as a stand-in for another make of processor. Cells that depend on a training, whose digits move
+then, get the tag `trained`, and others lose it. It fails if a claim falls, or if what such a cell says in words moves.
+
+With BOOK_SEED set the claims are checked and nothing is written: a book holds the outputs of seed 0.
 If a cell fails, its traceback is printed and the notebook is left as it was.
 """
 
 import argparse
+import ast
 import base64
 import io
 import json
 import os
 import re
 import sys
-import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import nbformat
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image
 
+from tools import compare, fingerprint, kernel
 from tools import notebooks as nb
 
 CELL_METADATA = {"tags", "mystnb", "nbval", "jupyter", "cellView"}  # the last two fold cells in JupyterLab and Colab
@@ -33,27 +39,8 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 MEMORY = "import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def kept(output):
-    """Outputs that are stored: not progress bars, not warnings."""
-    if output.output_type == "stream":
-        return output.name == "stdout"
-    return not any("widget-view" in mime for mime in output.get("data", {}))
-
-
-def merge_streams(outputs):
-    """One block of printed text where bars or warnings between the lines had split it."""
-    merged = []
-    for output in outputs:
-        if output.output_type == "stream" and merged and merged[-1].output_type == "stream":
-            merged[-1].text += output.text
-        else:
-            merged.append(output)
-    return merged
 
 
 def shrink(png):
@@ -72,13 +59,15 @@ def normalise(notebook):
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     count = 0
     for cell in notebook.cells:
+        if cell.cell_type == "code":
+            nb.fold(cell)
         cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in CELL_METADATA})
         if cell.cell_type != "code":
             continue
         cell.source = cell.source.strip("\n")
         count += bool(cell.source.strip())
         cell.execution_count = count if cell.source.strip() else None
-        cell.outputs = merge_streams([o for o in cell.outputs if kept(o)])
+        cell.outputs = compare.merge_streams([o for o in cell.outputs if compare.kept(o)])
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
@@ -90,9 +79,9 @@ def normalise(notebook):
 
 
 def label(cell):
-    named = [t for t in nb.tags(cell) if ":" in t or t in ("needs", "setup", "claims")]
+    named = [t for t in nb.tags(cell) if ":" in t or t in ("setup", "recap", "claims")]
     first = next((line for line in cell.source.splitlines() if line.strip()), "")
-    return named[0] if named else first[:60]
+    return named[0] if named else (nb.title(cell) or first)[:60]
 
 
 def remedy(error):
@@ -106,75 +95,198 @@ def remedy(error):
     return "The notebook was left as it was. Mend the cell and run the same command again."
 
 
-def execute(path, timeout=3600, log=print):
-    """Run the notebook at `path` and return (notebook, seconds, peak MB). Nothing is written.
+@dataclass
+class Run:
+    """What came of running a notebook: the notebook with its new outputs, seconds, peak memory in MB, the error of
+    each cell that failed {index: text}, which cells were reached, and with fingerprints what the names of each cell
+    held {index: {name: contents}}."""
 
-    Raises BookError, with the cell's traceback in the message, when a cell fails.
-    """
-    notebook = nb.read(path)
+    notebook: nbformat.NotebookNode
+    seconds: float = 0.0
+    peak: float = 0.0
+    errors: dict = field(default_factory=dict)
+    reached: set = field(default_factory=set)
+    held: dict = field(default_factory=dict)
+
+
+def extra(client, source):
+    """The printed text of a cell that is run and not kept."""
+    cell = nbformat.v4.new_code_cell(source)
+    client.nb.cells.append(cell)
+    try:
+        client.execute_cell(cell, len(client.nb.cells) - 1)
+    finally:
+        client.nb.cells.pop()
+    return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
+
+
+def run_cells(notebook, elsewhere=False, fingerprints=False, log=lambda *_, **__: None, timeout=kernel.CELL_SECONDS):
+    """Run a notebook's cells, all of them even if one fails, and return a Run. The notebook given is changed."""
     cells = [(i, c) for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()]
     for _, cell in cells:
         cell.outputs, cell.execution_count = [], None
-    environment = {**os.environ, **THREADS}
-    with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(
-            notebook,
-            timeout=timeout,
-            kernel_name="python3",
-            record_timing=False,
-            store_widget_state=False,
-            coalesce_streams=True,
-            resources={"metadata": {"path": folder}},
+    run, started = Run(notebook), time.perf_counter()
+    with kernel.started(notebook, elsewhere, timeout) as client:
+        if fingerprints:
+            module = Path(fingerprint.__file__).read_text(encoding="utf-8")
+            setup = f"import types as _t; _fingerprint = _t.ModuleType('fp'); exec({module!r}, _fingerprint.__dict__)"
+            extra(client, setup)
+        for k, (index, cell) in enumerate(cells, 1):
+            before = time.perf_counter()
+            run.reached.add(index)
+            log(f"[{k:3d}/{len(cells)}] {label(cell):<62}", end="", flush=True)
+            try:
+                client.execute_cell(cell, index)
+            except CellExecutionError as error:
+                run.errors[index] = ANSI.sub("", str(error))
+            except (CellTimeoutError, DeadKernelError) as error:
+                run.errors[index] = f"{type(error).__name__}: {error}"
+                log(" failed")
+                return run
+            log(f" {time.perf_counter() - before:7.1f} s" + (" failed" if index in run.errors else ""))
+            for output in cell.outputs:
+                if output.output_type == "stream" and output.name == "stderr" and "Warning" in output.text:
+                    log(ANSI.sub("", output.text))
+            if fingerprints and "recap" not in nb.tags(cell) and nb.tagged(cell, "study") is None:
+                names = sorted(nb.bound_names(cell.source) | nb.used_names(cell.source))
+                run.held[index] = json.loads(extra(client, f"print(_fingerprint.report({names}, globals()))"))
+        run.seconds = time.perf_counter() - started
+        run.peak = int(extra(client, MEMORY)) / (2**20 if sys.platform == "darwin" else 2**10)
+    return run
+
+
+def complain(path, run):
+    """Raise BookError, with the traceback of the first cell that failed in the message, if one did."""
+    if run.errors:
+        cells = [i for i, c in enumerate(run.notebook.cells) if c.cell_type == "code" and c.source.strip()]
+        index, text = min(run.errors.items())
+        also = f"\n{len(run.errors) - 1} more failed after it." if len(run.errors) > 1 else ""
+        raise nb.BookError(
+            f"{Path(path).name}, code cell {cells.index(index) + 1} of {len(cells)} failed:\n\n{text}\n"
+            f"{remedy(text)}{also}"
         )
-        started = time.perf_counter()
-        with client.setup_kernel(env=environment):
-            for k, (index, cell) in enumerate(cells, 1):
-                before = time.perf_counter()
-                log(f"[{k:3d}/{len(cells)}] {label(cell):<62}", end="", flush=True)
-                try:
-                    client.execute_cell(cell, index)
-                except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                    log(" failed")
-                    raise nb.BookError(
-                        f"{Path(path).name}, code cell {k} of {len(cells)} failed:\n\n{error}\n{remedy(error)}"
-                    ) from None
-                log(f" {time.perf_counter() - before:7.1f} s")
-                for output in cell.outputs:
-                    if output.output_type == "stream" and output.name == "stderr" and "Warning" in output.text:
-                        log(ANSI.sub("", output.text))
-            seconds = time.perf_counter() - started
-            probe = nbformat.v4.new_code_cell(MEMORY)
-            notebook.cells.append(probe)
-            client.execute_cell(probe, len(notebook.cells) - 1)
-            notebook.cells.pop()
-            peak = int(probe.outputs[0].text) / (2**20 if sys.platform == "darwin" else 2**10)
-    return normalise(notebook), seconds, peak
+
+
+def execute(path, log=print, **options):
+    """Run the notebook at `path` and return its Run, outputs normalised. Nothing is written.
+
+    Raises BookError, with the cell's traceback in the message, when a cell fails.
+    """
+    run = run_cells(nb.read(path), log=log, **options)
+    complain(path, run)
+    normalise(run.notebook)
+    return run
+
+
+# ---------------------------------------------------------------- elsewhere
+
+
+def reads(notebook):
+    """{index: names that a cell reads, those read by the notebook's functions that it calls among them}."""
+    used_by, found = {}, {}
+    cells = {i: c for i, c in enumerate(notebook.cells) if c.cell_type == "code" and c.source.strip()}
+    for cell in cells.values():
+        for node in nb.parse(cell.source).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                used_by[node.name] = nb.used_names(ast.unparse(node)) - {node.name}
+    for index, cell in cells.items():
+        names, new = set(), nb.used_names(cell.source)
+        while new:
+            names |= new
+            new = set().union(*(used_by.get(name, set()) for name in new)) - names
+        found[index] = names
+    return found
+
+
+def depends_on_training(here, there):
+    """The indices of the cells whose output depends on a training: it moved, or they read a name that did.
+
+    here, there: two Runs of one notebook with fingerprints, under two kinds of arithmetic.
+    """
+    names, read, found = set(), reads(here.notebook), set()
+    for index, cell in enumerate(here.notebook.cells):
+        if index not in read or nb.is_folded(cell) and ("recap" in nb.tags(cell) or "setup" in nb.tags(cell)):
+            continue
+        held, other = here.held.get(index, {}), there.held.get(index, {})
+        names -= set(held)  # bound anew
+        names |= {name for name in held if name in other and fingerprint.moved(held[name], other[name])}
+        speaks = bool(cell.outputs) and not any(tag in nb.tags(cell) for tag in compare.IGNORED)
+        if not speaks:
+            continue
+        strict = nbformat.from_dict({"metadata": {}})
+        differs = compare.cell_complaints(strict, there.notebook.cells[index].outputs, cell.outputs)
+        if differs or read[index] & names:
+            found.add(index)
+    return found
+
+
+def retag(notebook, trained):
+    """Tag these cells and no others. A tolerance of a cell's own goes: what is not trained needs none."""
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            cell.metadata.pop("nbval", None)
+            others = [tag for tag in nb.tags(cell) if tag != "trained"]
+            new = [*others, "trained"] if index in trained else others
+            if new or "tags" in cell.metadata:
+                cell.metadata["tags"] = new
+
+
+def elsewhere(path, here, log=print):
+    """Run a chapter under other arithmetic, tag the cells of `here` that depend on a training, and return what is
+    wrong: claims that fall, and cells whose words or orders of magnitude move."""
+    log(f"{Path(path).name}, once more with other arithmetic")
+    there = run_cells(nb.read(path), elsewhere=True, fingerprints=True, log=log)
+    found = [f"{Path(path).name}, elsewhere, cell {index} fails:\n{text}" for index, text in there.errors.items()]
+    if not there.errors:
+        normalise(there.notebook)
+    retag(here.notebook, depends_on_training(here, there))
+    for index, cell in enumerate(here.notebook.cells):
+        if "trained" in nb.tags(cell) and index not in there.errors:
+            for complaint in compare.cell_complaints(cell, there.notebook.cells[index].outputs, cell.outputs):
+                found.append(
+                    f"{Path(path).name}, cell {index}, {label(cell)!r}, says something else under other arithmetic: "
+                    f"{complaint}"
+                )
+    return found
 
 
 def keep_measurement(path, seconds, peak):
+    """Note a chapter's time and memory. The file is read and replaced under a lock: two runs lose nothing."""
+    import fcntl
+
     target = nb.ROOT / "book" / "measured.json"
-    measured = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
-    measured[path.stem] = {"seconds": round(seconds, 1), "peak_mb": round(peak)}
-    target.write_text(json.dumps(measured, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with open(nb.ROOT / "book" / ".measured.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        measured = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+        measured[path.stem] = {"seconds": round(seconds, 1), "peak_mb": round(peak)}
+        nb.write_text(target, json.dumps(measured, indent=1, sort_keys=True) + "\n")
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="+", help="a chapter number such as 02, a name, or a path")
+    parser.add_argument("--elsewhere", action="store_true", help="run it under other arithmetic too, and tag `trained`")
     options = parser.parse_args(arguments)
+    seed, status = os.environ.get("BOOK_SEED"), 0
     try:
         for name in options.notebooks:
             path = nb.find_notebook(name)
             print(f"{path.name}")
-            notebook, seconds, peak = execute(path)
-            nb.write(notebook, path)
-            if path.resolve().parent == nb.NOTEBOOKS and not os.environ.get("BOOK_SEED"):
-                keep_measurement(path, seconds, peak)
-            print(f"{path.name}: {seconds:.0f} s, {peak:.0f} MB, {path.stat().st_size / 1000:.0f} kB")
+            run = execute(path, fingerprints=options.elsewhere)
+            for complaint in elsewhere(path, run) if options.elsewhere else []:
+                print(complaint, file=sys.stderr)
+                status = 1
+            if seed:
+                print(f"{path.name}: its claims hold with BOOK_SEED={seed}. Nothing is written, since a seed is set.")
+                continue
+            nb.write(run.notebook, path)
+            if path.resolve().parent == nb.NOTEBOOKS:
+                keep_measurement(path, run.seconds, run.peak)
+            print(f"{path.name}: {run.seconds:.0f} s, {run.peak:.0f} MB, {path.stat().st_size / 1000:.0f} kB")
     except nb.BookError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
+    return status
 
 
 if __name__ == "__main__":

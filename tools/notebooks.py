@@ -64,9 +64,11 @@ def read(path):
             raise BookError(
                 f"{path} is in format {version} of notebooks; open and save it in JupyterLab, which writes format 4"
             )
-        return nbformat.reads(text, as_version=4)
+        notebook = nbformat.reads(text, as_version=4)
     except (json.JSONDecodeError, KeyError, TypeError, nbformat.ValidationError) as error:
         raise BookError(f"{path} is no notebook, or only part of one: {error}") from None
+    # Colab writes 4.0, whose cells have no ids.
+    return nbformat.v4.upgrade(notebook) if notebook.nbformat_minor < 5 else notebook
 
 
 def write_text(path, text):
