@@ -4,60 +4,63 @@
 # make mutants    plant mistakes in the definitions and see the tests catch them; ONLY="07 attend" for some
 # make run NB=02  execute one chapter in place
 # make study NAME=letter_rnn   run one study and store its result
+# make recaps     write the copies of definitions and studies that chapters borrow
+# make lint       the form of the code, in seconds
 # make serve      serve the built site on http://localhost:8000
-# Set-up (a virtual environment in .venv) happens once, by itself.
+# make setup      set up .venv for all of these (book needs less: .venv-site)
+# Set-up happens by itself, once, and again when the requirements change. TORCH_INDEX= takes torch from the usual index.
 
 PYTHON ?= python3
-VENV := .venv
-PY := $(VENV)/bin/python
-READY := $(VENV)/.ready
+PY := .venv/bin/python
+SITE := .venv-site/bin
 PAGE := _build/html/index.html
+# A Python that somebody names is the one to use; otherwise any environment that is ready will do.
+SETUP := $(PYTHON) tools/setup.py $(if $(filter command environment,$(firstword $(origin PYTHON))),--named)
+export MAKECMDGOALS
 
-.PHONY: help book test test-fast mutants run study recaps constraints lint serve clean
+.PHONY: help setup setup-site book test test-fast mutants run study recaps constraints lint serve clean
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
 
-$(READY): requirements.txt constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else "This book needs Python 3.11 or newer, and %s is %d.%d. Name another one: make $(MAKECMDGOALS) PYTHON=python3.11" % ("$(PYTHON)", *v))'
-	@echo "Setting up $(VENV) (once, a few minutes)"
-	$(PYTHON) -m venv --clear $(VENV)
-	$(PY) -m pip install --quiet --requirement requirements.txt
-	@touch $@
+setup:
+	@$(SETUP)
 
-book: $(READY)
-	$(VENV)/bin/jupyter-book build . --all -W -n --keep-going
+setup-site:
+	@$(SETUP) site
+
+book: setup-site
+	$(SITE)/jupyter-book build . --all -W -n --keep-going
 	@echo "The book: file://$(CURDIR)/$(PAGE)"
 
-test: $(READY)
+test: setup
 	$(PY) -m pytest --nbval -n 2 --dist loadfile notebooks tests
 
-test-fast: $(READY)
+test-fast: setup
 	$(PY) -m pytest -n 2 --dist loadfile tests
 
-mutants: $(READY)
+mutants: setup
 	$(PY) tools/mutants.py $(ONLY)
 
-run: $(READY)
+run: setup
 	@test -n "$(NB)" || { echo "Name a chapter: make run NB=02"; exit 2; }
 	$(PY) tools/execute.py $(NB)
 
-study: $(READY)
+study: setup
 	@test -n "$(NAME)" || { echo "Name a study: make study NAME=letter_rnn"; exit 2; }
 	$(PY) tools/study.py $(NAME)
 
-recaps: $(READY)
+recaps: setup
 	$(PY) tools/recaps.py
 
-constraints: $(READY)
-	{ echo "# What requirements.txt brings along, pinned as tested: make constraints writes this file from .venv."; \
-	  $(PY) -m pip list --format=freeze | grep -viE "^(torch|pip|setuptools|wheel)=="; } > constraints.txt
+constraints: setup
+	$(PY) tools/setup.py constraints
 
-lint: $(READY)
+lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
 serve: book
-	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+	$(SITE)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:
 	rm -rf _build build

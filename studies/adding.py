@@ -1,5 +1,7 @@
 """The adding problem over lengths: six recurrent networks of about equal size, rates chosen on a seed of its own."""
 
+from studies import common
+
 ABOUT = (
     "the adding problem at lengths up to 160, solved or not by six recurrent networks of about equal size, "
     "with five seeds each and the learning rate chosen on a sixth."
@@ -56,7 +58,7 @@ def run(book, report):
     networks = {}
     for name, size in SIZES.items():
         layer = make_layer(name, size)
-        parameters = sum(p.numel() for p in book["AddingModel"](layer).parameters())
+        parameters = common.parameters(book["AddingModel"](layer))
         lengths = {}
         for length in LENGTHS:
             tried = {rate: train(name, length, rate, RATE_SEED) for rate in RATES}

@@ -1,17 +1,19 @@
 """Chapter 7's encoder-decoder at three training budgets."""
 
+from functools import cache
+
+from studies import common
+
 ABOUT = (
     "reading aloud with the plain encoder-decoder at three training budgets, three seeds for the two smaller and one "
     "for the largest, at a rate chosen on dev at the middle one."
 )
 USES = [
-    "load_cmudict",
-    "split_by_family",
-    "Vocabulary",
+    "reading_data",
+    "reading_pairs",
+    "score_reader",
     "EncoderDecoder",
     "train_reader",
-    "read_greedily",
-    "reading_errors",
     "errors_by_length",
 ]
 
@@ -29,14 +31,11 @@ def run(book, report):
     import numpy as np
     import torch
 
-    data = book["split_by_family"](book["load_cmudict"]())
-    rows = {name: data[name][:] for name in data}
-    rows["train sample"] = {key: column[::TRAIN_SAMPLE] for key, column in rows["train"].items()}
-    letters = book["Vocabulary"](letter for word in rows["train"]["word"] for letter in word)
-    listed = [(w, p.split()) for w, ps in zip(rows["train"]["word"], rows["train"]["pronunciations"]) for p in ps]
-    phonemes = book["Vocabulary"](phoneme for _, answer in listed for phoneme in answer)
-    pairs = [(letters.encode(word), phonemes.encode(answer)) for word, answer in listed]
+    rows, letters, phonemes = book["reading_data"]()
+    rows["train sample"] = common.every(TRAIN_SAMPLE, rows["train"])
+    pairs = book["reading_pairs"](rows["train"], letters, phonemes)
 
+    @cache
     def train(steps, rate, seed):
         torch.manual_seed(seed)
         model = book["EncoderDecoder"](len(letters), len(phonemes), EMBEDDING, HIDDEN, CONTEXT).to(book["device"])
@@ -44,33 +43,22 @@ def run(book, report):
         return model
 
     def read(model, name):
-        sources = [letters.encode(word) for word in rows[name]["word"]]
-        readings = book["read_greedily"](model, sources, phonemes)
-        return book["reading_errors"](readings, rows[name]["pronunciations"])
+        return book["score_reader"](model, rows[name], letters, phonemes)[:2]
 
-    rates, searched = {}, {}
-    for rate in RATES:
-        searched[MIDDLE, rate, 0] = model = train(MIDDLE, rate, 0)
-        edits, _ = read(model, "dev")
-        rates[rate] = round(float((edits > 0).mean()), 4)
-        report(f"rate {rate}: {rates[rate]} of dev words wrong after {MIDDLE} steps")
-    rate = min(rates, key=rates.get)
+    rates = common.dev_errors(RATES, lambda rate: read(train(MIDDLE, rate, 0), "dev")[0], report)
+    rate = common.lowest(rates)
 
     cells, kept = [], None
     for steps, seeds in RUNS.items():
         cell = {"steps": steps, "seeds": seeds}
         for seed in seeds:
-            model = searched.get((steps, rate, seed)) or train(steps, rate, seed)
-            cell["parameters"] = sum(p.numel() for p in model.parameters())
+            model = train(steps, rate, seed)
+            cell["parameters"] = common.parameters(model)
             for name in ["dev", "test", "train sample"]:
                 edits, lengths = read(model, name)
-                scores = {"word_error": (edits > 0).mean(), "phoneme_error": edits.sum() / lengths.sum()}
-                table = book["errors_by_length"](rows[name]["word"], edits, lengths)
-                part = cell.setdefault(name, {"word_error": [], "phoneme_error": []})
-                for key, value in scores.items():
-                    part[key].append(round(float(value), 4))
-                for key in ["words", "wrong", "edits", "phonemes"]:
-                    part[key] = [a + int(b) for a, b in zip(part.get(key, [0] * len(table[key])), table[key])]
+                part = cell.setdefault(name, {})
+                common.add_errors(part, edits, lengths)
+                common.add_sums(book, part, rows[name]["word"], edits, lengths)
                 if name == "test" and (steps, seed) == KEPT:
                     kept = base64.b64encode(np.packbits(edits > 0).tobytes()).decode()
             report(f"{steps} steps, seed {seed}: dev {cell['dev']['word_error'][-1]}")
@@ -83,8 +71,8 @@ def run(book, report):
         "learning_rate": rate,
         "rate_steps": MIDDLE,
         "rates": rates,
-        "letters": table["letters"].tolist(),
-        "by_length": "words, wrong, edits and phonemes are sums over the words of each length and over the seeds",
+        "letters": common.LETTERS,
+        "by_length": common.BY_LENGTH,
         "cells": cells,
         "kept": {"steps": KEPT[0], "seed": KEPT[1], "wrong_test_words": kept},
     }

@@ -1,5 +1,9 @@
 """Chapter 2's letter model as a decoder-only Transformer, and with one of its newer parts put back at a time."""
 
+from functools import cache
+
+from studies import common
+
 ABOUT = (
     "the letter model as a decoder-only Transformer of about as many numbers as chapter 5's cells, at their three "
     "budgets; then, at the smallest, with one part changed at a time: layer norm, learned positions, a plain "
@@ -34,31 +38,22 @@ def run(book, report):
     from torch import nn
 
     changed = {"layer norm": {"norm": nn.LayerNorm}, "plain feed-forward": {"network": book["FeedForward"]}}
-    data = book["split_by_family"](book["load_cmudict"]())
-    words = {name: data[name][:]["word"] for name in data}
-    vocabulary = book["Vocabulary"](letter for word in words["train"] for letter in word)
-    encoded = {name: [vocabulary.encode(word) for word in words[name]] for name in ["train", "dev"]}
-    done = {}
+    vocabulary, encoded = common.letter_data(book)
 
+    @cache
     def train(part, steps, rate, seed):
-        if (part, steps, rate, seed) in done:
-            return done[part, steps, rate, seed]
         torch.manual_seed(seed)
         model = book["GPT"](len(vocabulary), **SIZE | PARTS.get(part, {}) | changed.get(part, {}))
         model.to(book["device"])
         book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH)
         model.eval()
-        done[part, steps, rate, seed] = {
-            "dev": round(book["bits_per_letter"](book["word_bits"](model, encoded["dev"])), 4),
-            "train": round(book["bits_per_letter"](book["word_bits"](model, encoded["train"][::15])), 4),
-            "parameters": sum(p.numel() for p in model.parameters()),
-        }
-        report(f"{part}, {steps} steps, rate {rate}, seed {seed}: {done[part, steps, rate, seed]['dev']}")
-        return done[part, steps, rate, seed]
+        found = common.letter_bits(book, model, encoded)
+        report(f"{part}, {steps} steps, rate {rate}, seed {seed}: {found['dev']}")
+        return found
 
     whole = "whole"
     rates = {rate: train(whole, RATE_STEPS, rate, 0)["dev"] for rate in RATES}
-    best, cells = min(rates, key=rates.get), []
+    best, cells = common.lowest(rates), []
     for part, steps in [*((whole, n) for n in STEPS), *((part, RATE_STEPS) for part in PARTS)]:
         runs = [train(part, steps, best, seed) for seed in SEEDS[steps]]
         cell = {

@@ -1,5 +1,9 @@
 """The letter model with four recurrent layers of about equally many numbers, those of chapter 2's 128 tanh units."""
 
+from functools import cache
+
+from studies import common
+
 ABOUT = (
     "the letter model with a plain RNN, an orthogonally initialised one, an LSTM and a GRU of about equally many "
     "numbers, at three budgets, with three seeds each and rates chosen on dev from the same four."
@@ -20,49 +24,34 @@ RATES = [0.004, 0.008, 0.016, 0.032]
 RATE_STEPS = 1500
 SEEDS = [0, 1, 2]
 STEPS = [750, 1500, 3000]
-EARLY = 5  # places in a word that count as early
+EARLY = 5  # letters of a word that count as early
 
 
 def run(book, report):
     import torch
     from torch import nn
 
-    data = book["split_by_family"](book["load_cmudict"]())
-    words = {name: data[name][:]["word"] for name in data}
-    vocabulary = book["Vocabulary"](letter for word in words["train"] for letter in word)
-    encoded = {name: [vocabulary.encode(word) for word in words[name]] for name in ["train", "dev"]}
+    vocabulary, encoded = common.letter_data(book)
     layers = {"RNN": nn.RNN, "RNN, orthogonal": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
-    done = {}
 
-    def mean_bits(scored):
-        return round(book["bits_per_letter"](scored), 4)
-
+    @cache
     def train(name, steps, rate, seed):
-        if (name, steps, rate, seed) in done:
-            return done[name, steps, rate, seed]
         torch.manual_seed(seed)
         model = book["LetterModel"](len(vocabulary), EMBEDDING, SIZES[name], layers[name])
         if "orthogonal" in name:
             nn.init.orthogonal_(model.rnn.weight_hh_l0)
         model.to(book["device"])
         book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH)
-        dev = book["word_bits"](model, encoded["dev"])
-        done[name, steps, rate, seed] = {
-            "dev": mean_bits(dev),
-            "dev_early": mean_bits([bits[:EARLY] for bits in dev]),
-            "dev_late": mean_bits([bits[EARLY:] for bits in dev]),
-            "train": mean_bits(book["word_bits"](model, encoded["train"][::15])),
-            "parameters": sum(p.numel() for p in model.parameters()),
-        }
-        report(f"{name}, {steps} steps, rate {rate}, seed {seed}: {done[name, steps, rate, seed]['dev']}")
-        return done[name, steps, rate, seed]
+        found = common.letter_bits(book, model, encoded, EARLY)
+        report(f"{name}, {steps} steps, rate {rate}, seed {seed}: {found['dev']}")
+        return found
 
     rates, cells = {}, []
     for name in SIZES:
         rates[name] = {rate: train(name, RATE_STEPS, rate, SEEDS[0])["dev"] for rate in RATES}
     for name in SIZES:
         for steps in STEPS:
-            rate = min(rates[name], key=rates[name].get)
+            rate = common.lowest(rates[name])
             runs = [train(name, steps, rate, seed) for seed in SEEDS]
             cell = {"layer": name, "hidden_size": SIZES[name], "steps": steps, "learning_rate": rate}
             cell["parameters"] = runs[0]["parameters"]

@@ -1,5 +1,9 @@
 """Chapter 2's letter model over widths, training budgets and seeds, the learning rate chosen on dev."""
 
+from functools import cache
+
+from studies import common
+
 ABOUT = "the letter model at three widths, one of them at three budgets, with three seeds each and rates chosen on dev."
 USES = [
     "load_cmudict",
@@ -16,49 +20,34 @@ RATES = {128: [0.004, 0.008, 0.016], 256: [0.002, 0.004, 0.008], 512: [0.001, 0.
 RATE_STEPS = 3000
 SEEDS = [0, 1, 2]
 CELLS = [(128, 3000), (256, 1500), (256, 3000), (256, 6000), (512, 3000)]  # (hidden size, steps)
-EARLY = 5  # places in a word that count as early
+EARLY = 5  # letters of a word that count as early
 
 
 def run(book, report):
     import torch
 
-    data = book["split_by_family"](book["load_cmudict"]())
-    words = {name: data[name][:]["word"] for name in data}
-    vocabulary = book["Vocabulary"](letter for word in words["train"] for letter in word)
-    encoded = {name: [vocabulary.encode(word) for word in words[name]] for name in ["train", "dev"]}
-    done = {}
+    vocabulary, encoded = common.letter_data(book)
 
-    def mean_bits(scored):
-        return round(book["bits_per_letter"](scored), 4)
-
+    @cache
     def train(width, steps, rate, seed):
-        if (width, steps, rate, seed) in done:
-            return done[width, steps, rate, seed]
         torch.manual_seed(seed)
         model = book["LetterModel"](len(vocabulary), EMBEDDING, width).to(book["device"])
         curve = []
 
         def watch(step, mean):
-            curve.append([step, round(mean, 4), mean_bits(book["word_bits"](model, encoded["dev"]))])
+            dev = book["bits_per_letter"](book["word_bits"](model, encoded["dev"]))
+            curve.append([step, round(mean, 4), round(dev, 4)])
 
         book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH, watch, steps // 15)
-        dev = book["word_bits"](model, encoded["dev"])
-        done[width, steps, rate, seed] = {
-            "dev": mean_bits(dev),
-            "dev_early": mean_bits([bits[:EARLY] for bits in dev]),
-            "dev_late": mean_bits([bits[EARLY:] for bits in dev]),
-            "train": mean_bits(book["word_bits"](model, encoded["train"][::15])),
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "curve": curve,
-        }
-        report(f"{width} units, {steps} steps, rate {rate}, seed {seed}: {done[width, steps, rate, seed]['dev']}")
-        return done[width, steps, rate, seed]
+        found = common.letter_bits(book, model, encoded, EARLY)
+        report(f"{width} units, {steps} steps, rate {rate}, seed {seed}: {found['dev']}")
+        return found | {"curve": curve}
 
     rates, cells = {}, []
     for width, tried in RATES.items():
         rates[width] = {rate: train(width, RATE_STEPS, rate, SEEDS[0])["dev"] for rate in tried}
     for width, steps in CELLS:
-        rate = min(rates[width], key=rates[width].get)
+        rate = common.lowest(rates[width])
         runs = [train(width, steps, rate, seed) for seed in SEEDS]
         cell = {"hidden_size": width, "steps": steps, "learning_rate": rate, "parameters": runs[0]["parameters"]}
         cell |= {name: [r[name] for r in runs] for name in ["dev", "dev_early", "dev_late", "train"]}

@@ -1,5 +1,7 @@
 """Gradient norms and recall on random letters, before and after training on words, at equal state size."""
 
+from studies import common
+
 ABOUT = (
     "gradient norms and a linear probe's recall on random letters, for five recurrent layers of 128 units, "
     "untrained and trained as letter models, with three seeds each."
@@ -29,10 +31,7 @@ def run(book, report):
     import torch
     from torch import nn
 
-    data = book["split_by_family"](book["load_cmudict"]())
-    words = data["train"][:]["word"]
-    vocabulary = book["Vocabulary"](letter for word in words for letter in word)
-    encoded = [vocabulary.encode(word) for word in words]
+    vocabulary, encoded = common.letter_data(book)
 
     def measure(model, name, seed):
         generator = np.random.default_rng([seed, 7])
@@ -66,7 +65,7 @@ def run(book, report):
                     model.rnn.bias_hh_l0[HIDDEN : 2 * HIDDEN] = 0.0
             model.to(book["device"])
             before = measure(model, name, seed)
-            book["train_letter_model"](model, encoded, STEPS, rate, seed, BATCH)
+            book["train_letter_model"](model, encoded["train"], STEPS, rate, seed, BATCH)
             runs.append({"untrained": before, "trained": measure(model, name, seed)})
             report(f"{name}, seed {seed}: {runs[-1]}")
         networks[name] = {

@@ -1,13 +1,14 @@
 """Chapter 12's orders of norm and residual, in the paper's depth, with and without warm-up."""
 
+from studies import common
+
 ABOUT = (
     "the Transformer with six layers in encoder and decoder and 64 numbers wide, layer norm before and after each "
     "sublayer, with and without warm-up, at two rates, the highest that a run reaches; one seed."
 )
 USES = [
-    "load_cmudict",
-    "split_by_family",
-    "Vocabulary",
+    "reading_data",
+    "reading_pairs",
     "Transformer",
     "train_transformer",
     "warm_up",
@@ -23,15 +24,8 @@ def run(book, report):
     import torch
     import torch.nn.functional as F
 
-    data = book["split_by_family"](book["load_cmudict"]())
-    rows = {name: data[name][:] for name in data}
-    letters = book["Vocabulary"](letter for word in rows["train"]["word"] for letter in word)
-    listed = {
-        name: [(w, p.split()) for w, ps in zip(rows[name]["word"], rows[name]["pronunciations"]) for p in ps]
-        for name in ["train", "dev"]
-    }
-    phonemes = book["Vocabulary"](phoneme for _, answer in listed["train"] for phoneme in answer)
-    pairs = {name: [(letters.encode(w), phonemes.encode(a)) for w, a in part] for name, part in listed.items()}
+    rows, letters, phonemes = book["reading_data"]()
+    pairs = {name: book["reading_pairs"](rows[name], letters, phonemes) for name in ["train", "dev"]}
 
     @torch.no_grad()
     def dev_loss(model):
@@ -56,7 +50,7 @@ def run(book, report):
             model, pairs["train"], STEPS, rate / peak, seed, warm_up_steps, SMOOTHING, BATCH,
             watch=lambda step, mean: curve.append(round(mean, 3)), every=EVERY,
         )  # fmt: skip
-        return curve, round(dev_loss(model), 4), sum(p.numel() for p in model.parameters())
+        return curve, round(dev_loss(model), 4), common.parameters(model)
 
     cells = []
     for pre_norm in [True, False]:

@@ -1,12 +1,15 @@
 """Chapter 11's four ways to know the order, inside the lengths of training and beyond them."""
 
+from functools import cache
+
+from studies import common
+
 ABOUT = (
     "reading aloud in one step by an encoder without positions, with sinusoidal, learned and rotary ones, trained on "
     "all words (three seeds) and on words of at most eight letters (two), rates chosen on dev from the same two."
 )
 USES = [
-    "load_cmudict",
-    "split_by_family",
+    "reading_data",
     "Vocabulary",
     "LetterAligner",
     "tag_letters",
@@ -26,17 +29,15 @@ KINDS = ["none", "sinusoidal", "learned", "rotary"]
 def run(book, report):
     import torch
 
-    data = book["split_by_family"](book["load_cmudict"]())
-    rows = {name: data[name][:] for name in data}
-    letters = book["Vocabulary"](letter for word in rows["train"]["word"] for letter in word)
-    listed = [(w, p.split()) for w, ps in zip(rows["train"]["word"], rows["train"]["pronunciations"]) for p in ps]
-    listed = [(word, answer) for word, answer in listed if len(answer) <= 2 * len(word)]
+    rows, letters, _ = book["reading_data"]()
+    listed = [(word, answer) for word, answer in common.listed(rows["train"]) if len(answer) <= 2 * len(word)]
     aligner = book["LetterAligner"](*zip(*listed[::15]))
     tagged = [(word, book["tag_letters"](aligner, word, answer)) for word, answer in listed]
     tags = book["Vocabulary"](tag for _, said in tagged for tag in said)
     pairs = {"all words": [(letters.encode(word), tags.encode(said)) for word, said in tagged]}
     pairs["short words"] = [pair for pair in pairs["all words"] if len(pair[0]) - 2 <= SHORT]
 
+    @cache
     def train(kind, trained_on, rate, seed):
         torch.manual_seed(seed)
         model = book["LetterTagger"](len(letters), len(tags), D_MODEL, HEADS, LAYERS, kind).to(book["device"])
@@ -47,29 +48,24 @@ def run(book, report):
         readings = book["read_tags"](model, [letters.encode(word) for word in rows[name]["word"]], tags)
         return book["reading_errors"](readings, rows[name]["pronunciations"])
 
-    rates, searched, cells = {kind: {} for kind in KINDS}, {}, []
+    def search(kind):
+        def score(rate):
+            return read(train(kind, "all words", rate, 0), "dev")[0]
+
+        return common.dev_errors(RATES, score, report, f"{kind}, ")
+
+    rates, cells = {kind: search(kind) for kind in KINDS}, []
     for kind in KINDS:
-        for rate in RATES:
-            searched[kind, rate] = model = train(kind, "all words", rate, 0)
-            rates[kind][rate] = round(float((read(model, "dev")[0] > 0).mean()), 4)
-            report(f"{kind}, rate {rate}: {rates[kind][rate]} of dev words wrong")
-    for kind in KINDS:
-        rate = min(rates[kind], key=rates[kind].get)
+        rate = common.lowest(rates[kind])
         for trained_on in pairs:
             cell = {"positions": kind, "trained_on": trained_on, "learning_rate": rate, "seeds": SEEDS[trained_on]}
             for seed in SEEDS[trained_on]:
-                first = trained_on == "all words" and seed == 0
-                model = searched[kind, rate] if first else train(kind, trained_on, rate, seed)
-                cell["parameters"] = sum(p.numel() for p in model.parameters())
+                model = train(kind, trained_on, rate, seed)
+                cell["parameters"] = common.parameters(model)
                 for name in ["dev", "test"]:
                     edits, lengths = read(model, name)
-                    table = book["errors_by_length"](rows[name]["word"], edits, lengths)
-                    part = cell.setdefault(name, {"word_error": [], "phoneme_error": []})
-                    part["word_error"].append(round(float((edits > 0).mean()), 4))
-                    part["phoneme_error"].append(round(float(edits.sum() / lengths.sum()), 4))
-                    if name == "test":
-                        for key in ["words", "wrong", "edits", "phonemes"]:
-                            part[key] = [a + int(b) for a, b in zip(part.get(key, [0] * len(table[key])), table[key])]
+                    common.add_errors(cell.setdefault(name, {}), edits, lengths)
+                common.add_sums(book, cell["test"], rows["test"]["word"], edits, lengths)  # of test, read last
                 report(f"{kind}, {trained_on}, seed {seed}: dev {cell['dev']['word_error'][-1]}")
             cells.append(cell)
     return {
@@ -82,7 +78,7 @@ def run(book, report):
         "tags": len(tags),
         "pairs": {name: len(part) for name, part in pairs.items()},
         "rates": rates,
-        "letters": table["letters"].tolist(),
-        "by_length": "words, wrong, edits and phonemes are sums over the words of each length and over the seeds",
+        "letters": common.LETTERS,
+        "by_length": common.BY_LENGTH,
         "cells": cells,
     }

@@ -1,13 +1,15 @@
 """Chapter 8's reader with dropout on a random split, at the largest budget: for comparison with published figures."""
 
+from studies import common
+
 ABOUT = (
     "reading aloud with additive attention and dropout on a random split, at the largest of chapter 8's budgets, read "
     "greedily and with a beam; one seed."
 )
 USES = [
+    "reading_data",
+    "reading_pairs",
     "load_cmudict",
-    "split_by_family",
-    "Vocabulary",
     "AdditiveAttention",
     "AttentionReader",
     "train_reader",
@@ -22,19 +24,11 @@ STEPS, RATE, SEED, WIDTH = 6300, 0.004, 0, 4
 
 
 def run(book, report):
-    import numpy as np
     import torch
 
-    dataset = book["load_cmudict"]()
-    by_family = book["split_by_family"](dataset)
-    order = np.random.default_rng(0).permutation(len(dataset))  # the random split has parts of the same sizes
-    ends = np.cumsum([len(by_family[name]) for name in ["train", "dev", "test"]])
-    parts = dict(zip(["train", "dev", "test"], np.split(order, ends[:-1])))
-    rows = {name: dataset.select(np.sort(part))[:] for name, part in parts.items()}
-    letters = book["Vocabulary"](letter for word in rows["train"]["word"] for letter in word)
-    listed = [(w, p.split()) for w, ps in zip(rows["train"]["word"], rows["train"]["pronunciations"]) for p in ps]
-    phonemes = book["Vocabulary"](phoneme for _, answer in listed for phoneme in answer)
-    pairs = [(letters.encode(word), phonemes.encode(answer)) for word, answer in listed]
+    by_family, letters, phonemes = book["reading_data"]()
+    rows = common.random_split(book, by_family)
+    pairs = book["reading_pairs"](rows["train"], letters, phonemes)
 
     torch.manual_seed(SEED)
     attention = book["AdditiveAttention"](HIDDEN, HIDDEN, ATTENTION)
@@ -56,7 +50,7 @@ def run(book, report):
         "learning_rate": RATE,
         "seed": SEED,
         "beam_width": WIDTH,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": common.parameters(model),
     }
     for name in ["dev", "test"]:
         sources = [letters.encode(word) for word in rows[name]["word"]]
@@ -68,8 +62,8 @@ def run(book, report):
             edits, lengths = book["reading_errors"](readings, rows[name]["pronunciations"])
             table = book["errors_by_length"](rows[name]["word"], edits, lengths)
             results[f"{name}, {decoding}"] = {
-                "word_error": round(float((edits > 0).mean()), 4),
-                "phoneme_error": round(float(edits.sum() / lengths.sum()), 4),
+                "word_error": common.word_error(edits),
+                "phoneme_error": common.phoneme_error(edits, lengths),
                 **{key: values.tolist() for key, values in table.items()},
             }
             report(f"{name}, {decoding}: {results[f'{name}, {decoding}']['word_error']}")

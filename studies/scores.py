@@ -1,20 +1,22 @@
 """Chapter 9's scores: dot product with and without the square root, general and additive."""
 
+from functools import cache
+
+from studies import common
+
 ABOUT = (
     "reading aloud with attention by the dot product, with and without its division by the square root of d, by the "
     "general and by the additive score, at one budget; three seeds each, rates chosen on dev from the same two."
 )
 USES = [
-    "load_cmudict",
-    "split_by_family",
-    "Vocabulary",
+    "reading_data",
+    "reading_pairs",
+    "score_reader",
     "AdditiveAttention",
     "AttentionReader",
     "DotAttention",
     "GeneralAttention",
     "train_reader",
-    "read_greedily",
-    "reading_errors",
     "errors_by_length",
     "paired_bootstrap",
 ]
@@ -28,13 +30,10 @@ KINDS = ["dot, scaled", "dot, unscaled", "general", "additive"]
 def run(book, report):
     import torch
 
-    data = book["split_by_family"](book["load_cmudict"]())
-    rows = {name: data[name][:] for name in data}
-    letters = book["Vocabulary"](letter for word in rows["train"]["word"] for letter in word)
-    listed = [(w, p.split()) for w, ps in zip(rows["train"]["word"], rows["train"]["pronunciations"]) for p in ps]
-    phonemes = book["Vocabulary"](phoneme for _, answer in listed for phoneme in answer)
-    pairs = [(letters.encode(word), phonemes.encode(answer)) for word, answer in listed]
+    rows, letters, phonemes = book["reading_data"]()
+    pairs = book["reading_pairs"](rows["train"], letters, phonemes)
 
+    @cache
     def train(kind, rate, seed):
         torch.manual_seed(seed)
         attention = {
@@ -49,32 +48,23 @@ def run(book, report):
         return model
 
     def read(model, name):
-        sources = [letters.encode(word) for word in rows[name]["word"]]
-        readings = book["read_greedily"](model, sources, phonemes)
-        return book["reading_errors"](readings, rows[name]["pronunciations"])
+        return book["score_reader"](model, rows[name], letters, phonemes)[:2]
 
-    rates, cells, searched, wrong = {kind: {} for kind in KINDS}, [], {}, {}
+    def search(kind):
+        return common.dev_errors(RATES, lambda rate: read(train(kind, rate, 0), "dev")[0], report, f"{kind}, ")
+
+    rates, cells, wrong = {kind: search(kind) for kind in KINDS}, [], {}
     for kind in KINDS:
-        for rate in RATES:
-            searched[kind, rate, 0] = model = train(kind, rate, 0)
-            edits, _ = read(model, "dev")
-            rates[kind][rate] = round(float((edits > 0).mean()), 4)
-            report(f"{kind}, rate {rate}: {rates[kind][rate]} of dev words wrong after {STEPS} steps")
-    for kind in KINDS:
-        rate = min(rates[kind], key=rates[kind].get)
+        rate = common.lowest(rates[kind])
         cell = {"attention": kind, "steps": STEPS, "learning_rate": rate, "seeds": SEEDS, "beyond_scaled_dot": []}
         for seed in SEEDS:
-            model = searched.get((kind, rate, seed)) or train(kind, rate, seed)
-            cell["parameters"] = sum(p.numel() for p in model.parameters())
+            model = train(kind, rate, seed)
+            cell["parameters"] = common.parameters(model)
             for name in ["dev", "test"]:
                 edits, lengths = read(model, name)
-                scores = {"word_error": (edits > 0).mean(), "phoneme_error": edits.sum() / lengths.sum()}
-                table = book["errors_by_length"](rows[name]["word"], edits, lengths)
-                part = cell.setdefault(name, {"word_error": [], "phoneme_error": []})
-                for key, value in scores.items():
-                    part[key].append(round(float(value), 4))
-                for key in ["words", "wrong"]:
-                    part[key] = [a + int(b) for a, b in zip(part.get(key, [0] * len(table[key])), table[key])]
+                part = cell.setdefault(name, {})
+                common.add_errors(part, edits, lengths)
+                common.add_sums(book, part, rows[name]["word"], edits, lengths, ["words", "wrong"])
             wrong[kind, seed] = edits > 0  # of the test words, read last
             interval = book["paired_bootstrap"](wrong[kind, seed], wrong[KINDS[0], seed])
             cell["beyond_scaled_dot"].append([round(value, 4) for value in interval])
@@ -87,7 +77,7 @@ def run(book, report):
         "batch_size": BATCH,
         "steps": STEPS,
         "rates": rates,
-        "letters": table["letters"].tolist(),
+        "letters": common.LETTERS,
         "by_length": "words and wrong are sums over the words of each length and over the seeds",
         "cells": cells,
     }

@@ -1,19 +1,19 @@
 """Chapter 12's Transformer with one part taken out at a time."""
 
+from studies import common
+
 ABOUT = (
     "reading aloud with the Transformer with one part changed at a time: one head, no positions, no division by the "
     "root of d, layer norm after the sublayer and no warm-up, no label smoothing; 700 steps, one seed each, all "
     "at the rate of the whole model, scored on dev."
 )
 USES = [
-    "load_cmudict",
-    "split_by_family",
-    "Vocabulary",
+    "reading_data",
+    "reading_pairs",
+    "score_reader",
     "MultiHeadAttention",
     "Transformer",
     "train_transformer",
-    "read_greedily",
-    "reading_errors",
 ]
 
 D_MODEL, HEADS, D_FF, LAYERS, BATCH, STEPS = 128, 4, 256, 2, 128, 700
@@ -37,12 +37,8 @@ def run(book, report):
         "post-norm, no warm-up": ({"pre_norm": False}, {"warm_up_steps": 0}),
         "no label smoothing": ({}, {"smoothing": 0.0}),
     }
-    data = book["split_by_family"](book["load_cmudict"]())
-    rows = {name: data[name][:] for name in data}
-    letters = book["Vocabulary"](letter for word in rows["train"]["word"] for letter in word)
-    listed = [(w, p.split()) for w, ps in zip(rows["train"]["word"], rows["train"]["pronunciations"]) for p in ps]
-    phonemes = book["Vocabulary"](phoneme for _, answer in listed for phoneme in answer)
-    pairs = [(letters.encode(word), phonemes.encode(answer)) for word, answer in listed]
+    rows, letters, phonemes = book["reading_data"]()
+    pairs = book["reading_pairs"](rows["train"], letters, phonemes)
 
     def train(kind, seed):
         torch.manual_seed(seed)
@@ -52,19 +48,14 @@ def run(book, report):
         book["train_transformer"](model, pairs, STEPS, RATE, seed, batch_size=BATCH, **options)
         return model
 
-    def read(model):
-        readings = book["read_greedily"](model, [letters.encode(word) for word in rows["dev"]["word"]], phonemes)
-        return book["reading_errors"](readings, rows["dev"]["pronunciations"])
-
     cells = []
     for kind in kinds:
-        cell = {"kind": kind, "seeds": SEEDS, "word_error": [], "phoneme_error": []}
+        cell = {"kind": kind, "seeds": SEEDS}
         for seed in SEEDS:
             model = train(kind, seed)
-            cell["parameters"] = sum(p.numel() for p in model.parameters())
-            edits, lengths = read(model)
-            cell["word_error"].append(round(float((edits > 0).mean()), 4))
-            cell["phoneme_error"].append(round(float(edits.sum() / lengths.sum()), 4))
+            cell["parameters"] = common.parameters(model)
+            edits, lengths, _ = book["score_reader"](model, rows["dev"], letters, phonemes)
+            common.add_errors(cell, edits, lengths)
             report(f"{kind}, seed {seed}: {cell['word_error'][-1]} of dev words wrong")
         cells.append(cell)
     return {

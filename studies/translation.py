@@ -1,13 +1,15 @@
 """German to English: chapter 13's two models against the number of training pairs."""
 
+from studies import common
+
 ABOUT = (
     "Multi30k, German to English: the GRU with attention and the Transformer, with the rates of the study "
     "translation_recipe after 600 steps, trained for 900 steps on a 32nd, an eighth, a half of the training set, drawn "
     "at random, and on the whole; greedy BLEU on the validation set."
 )
 USES = [
+    "load_multi30k",
     "Vocabulary",
-    "pad_batch",
     "split_words",
     "Subwords",
     "train_translator",
@@ -26,19 +28,10 @@ SEEDS = [0]
 
 
 def run(book, report):
-    import os
-
     import numpy as np
     import torch
-    from datasets import load_dataset
 
-    data = load_dataset(os.environ.get("MULTI30K", "bentrevett/multi30k"))
-    rows = {name: data[name][:] for name in ["train", "validation"]}
-
-    def tokens(text):
-        return [word.strip("▁") for word in book["split_words"](text)]
-
-    wanted = [text.lower() for text in rows["validation"]["en"]]
+    rows = common.multi30k(book)
 
     # At random, since the lines of the file are by turns short and long. A smaller share is part of a larger one.
     shuffled = np.random.default_rng(0).permutation(len(rows["train"]["de"]))
@@ -46,38 +39,17 @@ def run(book, report):
     def train(kind, share, seed):
         drawn = np.sort(shuffled[: len(shuffled) // share])
         texts = {key: [rows["train"][key][i] for i in drawn] for key in ["de", "en"]}
-        subwords = {key: book["Subwords"](texts[key], MERGES) for key in texts}
-        vocabularies = {key: book["Vocabulary"](subwords[key].symbols) for key in texts}
-        encode = {key: lambda text, k=key: vocabularies[k].encode(subwords[k].split(text)) for key in texts}
-        pairs = [(encode["de"](de), encode["en"](en)) for de, en in zip(texts["de"], texts["en"])]
-        sizes = len(vocabularies["de"]), len(vocabularies["en"])
+        languages = common.Bilingual(book, texts, MERGES)
         torch.manual_seed(seed)
-        if kind == "Transformer":
-            model = book["Transformer"](*sizes, 128, 4, 512, 3, DROPOUT)
-            for layer in model.modules():
-                if isinstance(layer, torch.nn.Linear):
-                    layer.reset_parameters()
-        else:
-            model = book["AttentionReader"](*sizes, 128, 256, book["DotAttention"](), DROPOUT)
-        model.to(book["device"])
-        book["train_translator"](model, pairs, STEPS, RATES[kind], seed, WARM_UP, TOKENS, SMOOTHING)
-        known = subwords["de"].symbols
-        sources = [
-            encode["de"]("".join(c if c in known or c == " " else " " for c in text.lower()))
-            for text in rows["validation"]["de"]
-        ]
-        readings = book["read_greedily"](model, sources, vocabularies["en"], 128, longest=45)
-        counts = sum(
-            book["bleu_counts"](tokens(subwords["en"].join(reading) or "."), tokens(text))
-            for reading, text in zip(readings, wanted)
-        )
-        score = round(float(book["bleu"](counts)), 2)
+        model = common.translator(book, kind, languages.sizes, DROPOUT).to(book["device"])
+        book["train_translator"](model, languages.pairs, STEPS, RATES[kind], seed, WARM_UP, TOKENS, SMOOTHING)
+        score = languages.bleu(model, rows["validation"])
         report(f"{kind}, 1/{share} of the pairs, seed {seed}: {score}")
         return {
             "bleu": score,
-            "pairs": len(pairs),
-            "pieces": list(sizes),
-            "parameters": sum(p.numel() for p in model.parameters()),
+            "pairs": len(languages.pairs),
+            "pieces": list(languages.sizes),
+            "parameters": common.parameters(model),
         }
 
     cells = []

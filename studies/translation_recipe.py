@@ -1,5 +1,7 @@
 """German to English: chapter 13's settings, compared on the validation set after 600 steps and after 2,800."""
 
+from studies import common
+
 ABOUT = (
     "Multi30k, German to English, all training pairs, one seed, greedy BLEU on the validation set. After 600 steps: "
     "the Transformer with the embedding of the target tied to the output or not, with chapter 12's initialisation of "
@@ -7,8 +9,8 @@ ABOUT = (
     "the learning rates of both once more, and the Transformer with two shares of dropout."
 )
 USES = [
+    "load_multi30k",
     "Vocabulary",
-    "pad_batch",
     "split_words",
     "Subwords",
     "train_translator",
@@ -34,48 +36,20 @@ SETTINGS = [
 
 
 def run(book, report):
-    import os
-
     import torch
-    from datasets import load_dataset
 
-    data = load_dataset(os.environ.get("MULTI30K", "bentrevett/multi30k"))
-    rows = {name: data[name][:] for name in ["train", "validation"]}
-    subwords = {key: book["Subwords"](rows["train"][key], MERGES) for key in ["de", "en"]}
-    vocabularies = {key: book["Vocabulary"](subwords[key].symbols) for key in subwords}
-    sizes = len(vocabularies["de"]), len(vocabularies["en"])
-
-    def encode(key, text):
-        known = subwords[key].symbols
-        text = "".join(c if c in known or c == " " else " " for c in text.lower())
-        return vocabularies[key].encode(subwords[key].split(text))
-
-    def tokens(text):
-        return [word.strip("▁") for word in book["split_words"](text)]
-
-    pairs = [(encode("de", de), encode("en", en)) for de, en in zip(rows["train"]["de"], rows["train"]["en"])]
-    sources = [encode("de", text) for text in rows["validation"]["de"]]
+    rows = common.multi30k(book)
+    languages = common.Bilingual(book, rows["train"], MERGES)
     cells = []
     for steps, dropout, kind, tied, start, rates in SETTINGS:
         for rate in rates:
             torch.manual_seed(0)
-            if kind == "Transformer":
-                model = book["Transformer"](*sizes, 128, 4, 512, 3, dropout)
-                for layer in model.modules():
-                    if start == "PyTorch" and isinstance(layer, torch.nn.Linear):
-                        layer.reset_parameters()
-                if tied:
-                    model.output.weight = model.target.table.weight
-            else:
-                model = book["AttentionReader"](*sizes, 128, 256, book["DotAttention"](), dropout)
+            model = common.translator(book, kind, languages.sizes, dropout, start)
+            if tied:
+                model.output.weight = model.target.table.weight
             model.to(book["device"])
-            book["train_translator"](model, pairs, steps, rate, 0, WARM_UP, TOKENS, SMOOTHING)
-            readings = book["read_greedily"](model, sources, vocabularies["en"], 128, longest=45)
-            counts = sum(
-                book["bleu_counts"](tokens(subwords["en"].join(reading) or "."), tokens(text))
-                for reading, text in zip(readings, rows["validation"]["en"])
-            )
-            score = round(float(book["bleu"](counts)), 2)
+            book["train_translator"](model, languages.pairs, steps, rate, 0, WARM_UP, TOKENS, SMOOTHING)
+            score = languages.bleu(model, rows["validation"])
             report(
                 f"{kind}, {steps} steps, dropout {dropout}, tied {tied}, initialisation {start}, rate {rate}: {score}"
             )
@@ -87,7 +61,7 @@ def run(book, report):
                     "tied": tied,
                     "initialisation": start,
                     "learning_rate": rate,
-                    "parameters": sum(p.numel() for p in model.parameters()),
+                    "parameters": common.parameters(model),
                     "seeds": [0],
                     "bleu": [score],
                 }

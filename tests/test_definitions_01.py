@@ -124,6 +124,13 @@ def test_the_order_of_the_words_does_not_matter(book):
     assert book["word_families"](words) == book["word_families"](words[::-1])
 
 
+@pytest.mark.parametrize("name, rest", [("word_families", ()), ("KneserNey", (2,))])
+def test_a_string_is_no_list_of_words(book, name, rest):
+    """Its letters would be taken for words of one letter."""
+    with pytest.raises(ValueError, match="expected a sequence of words, not the string 'knight'"):
+        book[name]("knight", *rest)
+
+
 # ---------------------------------------------------------------- vocabulary
 
 
@@ -185,6 +192,14 @@ def test_empty_batch_and_empty_sequence_are_refused(book):
         book["length_batches"]([], 4)
     with pytest.raises(ValueError, match="batch_size"):
         book["length_batches"]([1, 2], 0)
+
+
+@pytest.mark.parametrize(
+    "sequences", ["knight", ["knight", "queue"], [["K", "N"]], [[1, 3], ["K", "N"]], [[1, 3.5]], [[True]], [[[1], [3]]]]
+)
+def test_only_integer_ids_are_padded(book, sequences):
+    with pytest.raises(ValueError, match="expected sequences of integer ids, not"):
+        book["pad_batch"](sequences)
 
 
 @pytest.mark.parametrize("count, size", [(1, 1), (7, 3), (64, 64), (65, 64), (1000, 64)])

@@ -1,11 +1,15 @@
 """Chapter 2's definitions: the RNN by hand and in PyTorch, the letter model, the bootstrap."""
 
 import math
+import random
 
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from torch import nn
+
+from tools import notebooks as nb
 
 SIZES = [(1, 1, 1), (1, 3, 4), (2, 4, 3), (9, 5, 7), (40, 2, 6)]  # T, D, N
 
@@ -98,6 +102,15 @@ def test_the_cell_equals_nn_rnn(book, B, T, D, N, dtype, tolerance, given_state)
         )
 
 
+def test_the_cell_refuses_what_it_cannot_read(book):
+    layer = book["RNN"](3, 5)
+    with pytest.raises(ValueError, match="empty sequence: there is no step to take"):
+        layer(torch.zeros(2, 0, 3))
+    for shape in [(4, 3), (2, 4, 5)]:
+        with pytest.raises(ValueError, match=r"expected x \(B, T, 3\), not"):
+            layer(torch.zeros(shape))
+
+
 def test_our_cell_starts_where_pytorchs_does(book):
     """Uniform within 1 / sqrt(N): the bound is reached and not passed."""
     torch.manual_seed(0)
@@ -152,6 +165,37 @@ def test_word_bits_keep_the_order_given(book, model):
     assert [len(bits) for bits in scored] == [len(word) + 1 for word in words]
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        torch.zeros(2, 3),
+        torch.zeros(2, 3, dtype=torch.int32),
+        torch.zeros(3, dtype=torch.int64),
+        torch.ones(2, 1, dtype=torch.int64),
+        torch.ones(2, 0, dtype=torch.int64),
+        [[1, 3, 2]],
+        "knight",
+    ],
+)
+def test_symbol_bits_refuses_what_are_no_ids(book, model, ids):
+    with pytest.raises(ValueError, match=r"expected ids, int64 \(B, T\) with T at least 2, not"):
+        book["symbol_bits"](model, ids.to(book["device"]) if torch.is_tensor(ids) else ids)
+
+
+@pytest.mark.parametrize("sequences", ["knight", ["knight"], [[1]], [[1, 5, 2], [1]], [[1, 5, 2], []]])
+def test_word_bits_refuses_words_and_a_start_mark_alone(book, model, sequences):
+    """Beside longer sequences as by itself."""
+    with pytest.raises(ValueError, match="expected ids of a start mark and of symbols, not"):
+        book["word_bits"](model, sequences)
+
+
+def test_word_bits_of_nothing_or_of_symbols_are_refused(book, model):
+    with pytest.raises(ValueError, match="empty data"):
+        book["word_bits"](model, [])
+    with pytest.raises(ValueError, match="integer ids"):
+        book["word_bits"](model, [["^", "k", "$"]])
+
+
 def test_the_model_does_not_look_ahead(book, model):
     _, (a, b) = sequences(book, ["knight", "knifes"])
     bits = book["word_bits"](model, [a, b])
@@ -189,6 +233,61 @@ def test_training_repeats_itself(book):
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
     assert torch.equal(trained(), trained())
+
+
+class Recorded(nn.Module):
+    """A model that notes at each call whether it is in training mode."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.modes = model, []
+
+    def forward(self, *inputs):
+        self.modes.append(self.training)
+        return self.model(*inputs)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_the_model_trains_in_training_mode_and_is_left_in_evaluation_mode(book, model, given):
+    """Whatever it came in, and although it is scored on the way."""
+    _, encoded = sequences(book, ["knight", "queue"])
+    recorded = Recorded(model).train(given)
+    watch = lambda step, mean: book["word_bits"](recorded, encoded)  # noqa: E731
+    book["train_letter_model"](recorded, encoded, 3, 1e-3, 0, 2, watch, every=1)
+    assert recorded.modes == [True, False] * 3
+    assert not any(part.training for part in recorded.modules())
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_words_are_scored_in_evaluation_mode_and_the_mode_is_put_back(book, model, given):
+    _, encoded = sequences(book, ["knight", "queue"])
+    recorded = Recorded(model).train(given)
+    book["word_bits"](recorded, encoded)
+    assert recorded.modes == [False] and recorded.training == given
+
+
+def test_the_training_cell_may_be_run_twice(book, split):
+    """The chapter's own cells, on a few words and for a few steps: the second run gives what the first gave, and the
+    untrained network stays untrained."""
+    notebook = nb.read(nb.find_notebook("02"))
+    cells = [c.source for c in nb.code_cells(notebook) if not nb.is_folded(c) and nb.tagged(c, "define") is None]
+    (data,) = (source for source in cells if "split_by_family(load_cmudict())" in source)
+    (training,) = (source for source in cells if "train_letter_model(" in source)
+    few = random.Random(0).sample(split["train"]["word"], 600)
+    alphabet = "abcdefghijklmnopqrstuvwxyz'"
+    rows = Dataset.from_dict({"word": [*few, alphabet, *(f"{letter}{letter}{letter}" for letter in alphabet[:26])]})
+    steps = {"steps": 20, "learning_rate": 0.01}
+    namespace = {**book, "load_cmudict": lambda: rows, "cell": steps}
+    exec(data, namespace)
+    ids = torch.tensor([namespace["encoded"]["train"][0]], device=book["device"])
+    before = namespace["untrained"](ids)[0].detach()
+    weights = []
+    for _ in range(2):
+        exec(training, namespace)
+        weights.append(torch.cat([p.detach().flatten() for p in namespace["model"].parameters()]).clone())
+    assert torch.equal(*weights)
+    assert torch.equal(namespace["untrained"](ids)[0], before)
+    assert not torch.allclose(namespace["model"](ids)[0], before, atol=0.1)
 
 
 def test_the_gradient_is_clipped_as_one_vector(book, monkeypatch):
@@ -278,6 +377,13 @@ def test_samples_are_words_and_repeat_with_the_seed(book, model):
     assert all(len(word) <= 30 and not set(word) & set("_^$") for word in first)
     with pytest.raises(ValueError, match="temperature"):
         book["sample_words"](model, vocabulary, 2, seed=1, temperature=0)
+
+
+@pytest.mark.parametrize("count, longest", [(0, 30), (-1, 30), (2, 0)])
+def test_no_word_and_no_letter_cannot_be_drawn(book, model, count, longest):
+    vocabulary, _ = sequences(book, [])
+    with pytest.raises(ValueError, match="at least 1"):
+        book["sample_words"](model, vocabulary, count, seed=0, longest=longest)
 
 
 def test_a_cold_sample_is_the_likeliest_word(book, model):

@@ -1,12 +1,16 @@
 """Chapter 3's definitions: gradient norms, their predictions, clipping, the probe, the adding problem."""
 
+import ast
 import math
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from torch import nn
+
+from tools import notebooks as nb
 
 LAYERS = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 
@@ -152,6 +156,24 @@ def test_norms_are_drawn_as_medians_and_bands_on_a_logarithmic_axis(book):
     assert len(bare.get_lines()) == len(bare.collections) == 2
 
 
+def test_a_model_has_one_look_and_its_variants_its_colour(book):
+    norms = np.ones((3, 5))
+    axis = Figure().subplots()
+    labels = ["LSTM", "LSTM, forget bias 1", "RNN", "RNN, orthogonal", "something else"]
+    book["plot_gradient_norms"](axis, dict.fromkeys(labels, norms), styles={"something else": {"color": "#123456"}})
+    lines = dict(zip(labels, axis.get_lines()))
+    colours = {label: line.get_color() for label, line in lines.items()}
+    assert colours["LSTM"] == colours["LSTM, forget bias 1"] == book["COLOR"]["LSTM"]
+    assert colours["RNN"] == colours["RNN, orthogonal"] == book["COLOR"]["RNN"]
+    assert colours["something else"] == "#123456"
+    for band, colour in zip(axis.collections, colours.values()):
+        assert to_hex(band.get_facecolor()[0]) == colour.lower()
+    for model in ["LSTM", "RNN"]:
+        assert lines[model].get_linestyle() == book["LOOK"][model]["linestyle"]
+    dashes = [str(line._dash_pattern) for line in lines.values()]
+    assert dashes[0] != dashes[1] and dashes[2] != dashes[3]
+
+
 # ---------------------------------------------------------------- clipping
 
 
@@ -213,6 +235,14 @@ def test_the_probe_is_scored_on_other_sequences_than_it_was_fitted_on(book):
 def test_a_probe_past_the_first_letter_is_refused(book):
     with pytest.raises(ValueError, match="reaches past"):
         book["recall_probe"](torch.zeros(4, 5, 3), letters(4, 5), [0, 5])
+
+
+@pytest.mark.parametrize(
+    "states, ids", [((4, 5, 3), (4, 6)), ((4, 5, 3), (5, 5)), ((4, 5), (4, 5)), ((1, 5, 3), (1, 5))]
+)
+def test_the_probe_refuses_states_of_other_sequences_and_a_single_one(book, states, ids):
+    with pytest.raises(ValueError, match=r"expected states \(M, T, N\) and ids \(M, T\)"):
+        book["recall_probe"](torch.zeros(states), letters(*ids), [0])
 
 
 # ---------------------------------------------------------------- the adding problem
@@ -295,3 +325,47 @@ def test_the_gradient_is_clipped_as_one_vector(book, monkeypatch):
     book["train_adding"](model, 6, 1, 1.0, seed=0)
     moved = torch.cat([p.detach().flatten() for p in model.parameters()]) - before
     assert moved.norm().item() == pytest.approx(1, abs=1e-3)
+
+
+class Recorded(nn.Module):
+    """A model that notes at each call whether it is in training mode, and with how many examples."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.calls = model, []
+
+    def forward(self, x):
+        self.calls.append((self.training, len(x)))
+        return self.model(x)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_the_adding_model_trains_in_training_mode_and_is_left_in_evaluation_mode(book, given):
+    torch.manual_seed(0)
+    recorded = Recorded(book["AddingModel"](nn.RNN(2, 2, batch_first=True))).train(given)
+    book["train_adding"](recorded, 10, 5, 1e-5, seed=0, batch_size=8, every=2)
+    once, twice = [(True, 8)], [(True, 8), (True, 8), (False, 1000)]
+    assert recorded.calls == twice + twice + once
+    assert not any(part.training for part in recorded.modules())
+
+
+@pytest.mark.parametrize("chapter", ["02", "03"])
+def test_a_cell_that_trains_builds_its_model(chapter):
+    """So that it may be run twice. It seeds the generator first, and the name is bound in the same cell or function."""
+    trainers = {"train_letter_model", "train_adding"}
+    cells = [c for c in nb.code_cells(nb.read(nb.find_notebook(chapter))) if "recap" not in nb.tags(c)]
+    found = 0
+    for cell in cells:
+        if nb.tagged(cell, "define"):
+            continue
+        for node in ast.walk(nb.parse(cell.source)):
+            name = getattr(getattr(node, "func", None), "id", None)
+            if name not in trainers:
+                continue
+            model = node.args[0]
+            while not isinstance(model, ast.Name):
+                model = model.func if isinstance(model, ast.Call) else model.value
+            assert model.id in nb.bound_names(cell.source), f"chapter {chapter}: {model.id} is built elsewhere"
+            assert "torch.manual_seed(" in cell.source.split(name)[0], f"chapter {chapter}: {model.id} has no seed"
+            found += 1
+    assert found >= 1

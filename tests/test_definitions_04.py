@@ -96,6 +96,52 @@ def test_an_empty_sequence_is_refused(book):
         book["open_lstm"](layer, x[:, :0])
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 5), (2, 3, 4, 1)])
+def test_an_input_of_another_shape_is_refused(book, shape):
+    layer, _ = layer_and_input(2, 3, 4, 5)
+    with pytest.raises(ValueError, match=r"\(B, T, 4\)"):
+        book["LSTM"](4, 5).double()(torch.zeros(shape).double())
+    with pytest.raises(ValueError, match=r"\(B, T, 4\)"):
+        book["open_lstm"](layer, torch.zeros(shape).double())
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (1, 2, 5), (2, 4)])
+def test_a_state_of_another_shape_is_refused(book, shape):
+    """Also PyTorch's (1, B, N), and one row for the whole batch, which would be repeated in silence."""
+    right, wrong = torch.zeros(2, 5), torch.zeros(shape)
+    for state in [(wrong, right), (right, wrong)]:
+        with pytest.raises(ValueError, match=r"\(2, 5\)"):
+            book["LSTM"](4, 5)(torch.zeros(2, 3, 4), state)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_layers": 2}, {"bidirectional": True}, {"batch_first": False}, {"proj_size": 3}, {"bias": False}],
+    ids=lambda options: next(iter(options)),
+)
+@pytest.mark.parametrize("name", ["lstm_twin", "open_lstm", "memory_factors"])
+def test_a_layer_with_more_to_it_is_refused(book, name, options):
+    layer = nn.LSTM(4, 5, **({"batch_first": True} | options))
+    with pytest.raises(ValueError, match="one layer, one direction, batch first"):
+        book[name](layer, *([] if name == "lstm_twin" else [torch.zeros(2, 3, 4)]))
+
+
+@pytest.mark.parametrize("name", ["lstm_twin", "open_lstm", "memory_factors"])
+def test_another_kind_of_layer_is_refused(book, name):
+    with pytest.raises(ValueError, match="nn.LSTM"):
+        book[name](nn.GRU(4, 5, batch_first=True), *([] if name == "lstm_twin" else [torch.zeros(2, 3, 4)]))
+
+
+@pytest.mark.parametrize("device, dtype", [("meta", torch.float32), ("cpu", torch.float64), ("cpu", torch.bfloat16)])
+def test_new_tensors_follow_the_input(book, device, dtype):
+    layer = nn.LSTM(4, 5, batch_first=True).to(device, dtype)
+    x = torch.zeros(2, 3, 4, device=device, dtype=dtype)
+    out, (h, c) = book["lstm_twin"](layer)(x)
+    inside = book["open_lstm"](layer, x)
+    for tensor in [out, h, c, *inside["c"], *inside["f"]]:
+        assert tensor.device.type == device and tensor.dtype == dtype
+
+
 def test_our_cell_starts_where_pytorchs_does(book):
     """Uniform within 1 / sqrt(N): the bound is reached and not passed."""
     torch.manual_seed(0)
@@ -177,6 +223,12 @@ def test_memory_factors_against_the_whole_jacobian(book):
     f, rho = book["memory_factors"](layer, x)
     assert rho == pytest.approx(math.sqrt(torch.stack(squares).mean().item()), rel=1e-10)
     assert f == pytest.approx(math.sqrt((torch.stack(inside["f"][1:]) ** 2).mean().item()), rel=1e-10)
+
+
+def test_memory_factors_need_two_steps(book):
+    layer, x = layer_and_input(2, 1, 4, 5)
+    with pytest.raises(ValueError, match="two steps"):
+        book["memory_factors"](layer, x)
 
 
 def test_predicted_norms_at_the_edges(book):

@@ -160,3 +160,23 @@ def test_it_starts_where_pytorchs_does(book):
 def test_an_empty_sequence_is_refused(book):
     with pytest.raises(ValueError, match="empty sequence"):
         book["GRU"](2, 3)(torch.zeros(4, 0, 2))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (4, 3, 5), (4, 3, 2, 1)])
+def test_an_input_of_another_shape_is_refused(book, shape):
+    with pytest.raises(ValueError, match=r"\(B, T, 2\)"):
+        book["GRU"](2, 3)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 4, 3), (4, 2)])
+def test_a_state_of_another_shape_is_refused(book, shape):
+    """Also PyTorch's (1, B, N), and one row for the whole batch, which would be repeated in silence."""
+    with pytest.raises(ValueError, match=r"\(4, 3\)"):
+        book["GRU"](2, 3)(torch.zeros(4, 5, 2), torch.zeros(shape))
+
+
+@pytest.mark.parametrize("device, dtype", [("meta", torch.float32), ("cpu", torch.float64), ("cpu", torch.bfloat16)])
+def test_new_tensors_follow_the_input(book, device, dtype):
+    out, last = book["GRU"](2, 3).to(device, dtype)(torch.zeros(4, 5, 2, device=device, dtype=dtype))
+    for tensor in [out, last]:
+        assert tensor.device.type == device and tensor.dtype == dtype

@@ -117,28 +117,121 @@ def test_one_piece_is_full_backpropagation(book, every):
     assert not state.requires_grad
 
 
+def detached(state):
+    return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+
+
+@pytest.mark.parametrize("layer", [nn.RNN, nn.GRU, nn.LSTM])
 @pytest.mark.parametrize("every", [1, 4, 5])
-def test_pieces_equal_pieces_cut_by_hand(book, every):
-    model, ids, targets = letter_model(book)
+def test_pieces_equal_pieces_cut_by_hand(book, every, layer):
+    model, ids, targets = letter_model(book, layer)
     twin = copy.deepcopy(model)
     bits, state = book["truncated_backward"](model, ids, targets, every)
     h, total = None, 0.0
     for t in range(0, 12, every):
-        logits, _, h = twin(ids[:, t : t + every], None if h is None else h.detach())
+        logits, _, h = twin(ids[:, t : t + every], None if h is None else detached(h))
         part = targets[:, t : t + every]
         total = total + F.cross_entropy(logits[part >= 0], part[part >= 0], reduction="sum")
     nats = total / (targets >= 0).sum()
     nats.backward()
     torch.testing.assert_close(gradient(model), gradient(twin), rtol=1e-10, atol=1e-12)
     assert math.isclose(bits, nats.item() / math.log(2), rel_tol=1e-10)
-    torch.testing.assert_close(state, h.detach())
+    torch.testing.assert_close(state, detached(h))
+
+
+class Nested(nn.Module):
+    """A letter model whose state is a mask and a list of pairs, which it changes in place: h, and the ids read."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids, state=None):
+        known, layers = state or (ids[:, :0] > 0, [])
+        logits, states, last = self.model(ids, layers.pop()[0] if layers else None)
+        layers.append((last, [ids.double()]))
+        return logits, states, (torch.cat([known, ids > 0], dim=1), layers)
+
+
+@pytest.mark.parametrize("every", [1, 4, 12])
+def test_a_state_in_tuples_and_lists_is_cut_all_through(book, every):
+    model, ids, targets = letter_model(book)
+    bits, last = book["truncated_backward"](model, ids, targets, every)
+    expected = gradient(model).clone()
+    model.zero_grad()
+    nested_bits, (known, layers) = book["truncated_backward"](Nested(model), ids, targets, every)
+    assert nested_bits == bits and torch.equal(gradient(model), expected)
+    assert isinstance(layers, list) and isinstance(layers[0], tuple) and isinstance(layers[0][1], list)
+    torch.testing.assert_close(layers[0][0], last)
+    assert known.shape == ids.shape and not layers[0][0].requires_grad
+
+
+def test_a_gpt_can_be_cut(book):
+    """Its state is a mask and a cache; in one piece the gradient is the whole one."""
+    torch.manual_seed(0)
+    model = book["GPT"](9, 8, 2, 16, 2).double()
+    ids, targets = torch.randint(1, 9, (3, 12)), torch.randint(1, 9, (3, 12))
+    found = {}
+    for every in [12, 4]:
+        model.zero_grad()
+        bits, state = book["truncated_backward"](model, ids, targets, every)
+        found[every] = bits, gradient(model).clone()
+        assert not any(part.requires_grad for part in state)
+    model.zero_grad()
+    nats = F.cross_entropy(model(ids)[0].transpose(1, 2), targets)
+    nats.backward()
+    torch.testing.assert_close(found[12][1], gradient(model), rtol=1e-10, atol=1e-12)
+    assert math.isclose(found[4][0], nats.item() / math.log(2), rel_tol=1e-9)
+    assert (found[4][1] - found[12][1]).abs().max() > 1e-4
+
+
+def test_nothing_given_is_changed(book):
+    model, ids, targets = letter_model(book, nn.LSTM)
+    kept = ids.clone(), targets.clone()
+    first = book["truncated_backward"](model, ids, targets, 5)[1]
+    before = [part.clone() for part in first]
+    book["truncated_backward"](model, ids, targets, 5, first)
+    assert torch.equal(ids, kept[0]) and torch.equal(targets, kept[1])
+    for part, was in zip(first, before):
+        assert torch.equal(part, was)
+    model, ids, targets = letter_model(book)
+    layers = [(torch.zeros(1, 3, 6).double(), [])]
+    book["truncated_backward"](Nested(model), ids, targets, 5, (ids[:, :0] > 0, layers))
+    assert len(layers) == 1 and layers[0][0].abs().max() == 0 and layers[0][1] == []
+
+
+def test_a_state_with_a_history_is_cut_too(book):
+    model, ids, targets = letter_model(book)
+    history = torch.ones(1, 3, 6, dtype=torch.float64, requires_grad=True)
+    book["truncated_backward"](model, ids, targets, 5, history * 0.5)
+    assert history.grad is None
+
+
+def test_a_state_of_another_kind_is_refused(book):
+    model, ids, targets = letter_model(book)
+    with pytest.raises(ValueError, match="tensors, tuples and lists.*dict"):
+        book["truncated_backward"](lambda ids, state: (model(ids)[0], None, {"h": 1}), ids, targets, 5)
+
+
+def test_targets_that_do_not_count_are_refused(book):
+    model, ids, targets = letter_model(book)
+    for wrong in [torch.full_like(targets, -1), targets[:, :0]]:
+        with pytest.raises(ValueError, match="no target counts"):
+            book["truncated_backward"](model, ids[:, : wrong.shape[1]], wrong, 5)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_targets_of_another_shape_are_refused(book):
+    model, ids, targets = letter_model(book)
+    with pytest.raises(ValueError, match="one shape"):
+        book["truncated_backward"](model, ids, targets[:, :-1], 5)
 
 
 def test_a_gradient_does_not_cross_the_cut_but_the_state_does(book):
     model, ids, targets = letter_model(book)
-    targets[:, :-1] = -1  # one bet, at the end
+    targets[:, :-1] = -1  # one prediction, at the end
     ids[:, 0] = 8
-    ids[:, 1:] = ids[:, 1:].clamp(max=7)  # symbol 8 stands at the first place only
+    ids[:, 1:] = ids[:, 1:].clamp(max=7)  # symbol 8 stands at the first position only
     book["truncated_backward"](model, ids, targets, 6)
     assert model.embedding.weight.grad[8].abs().max() == 0
     book["truncated_backward"](model, ids, targets, 12)
@@ -198,6 +291,28 @@ def test_scan_refuses_what_it_cannot_scan(book):
         book["linear_scan"](torch.ones(1, 0, 2), torch.ones(1, 0, 2))
     with pytest.raises(ValueError, match="one shape"):
         book["linear_scan"](torch.ones(1, 3, 2), torch.ones(1, 4, 2))
+    with pytest.raises(ValueError, match=r"\(B, T, N\)"):
+        book["linear_scan"](torch.ones(3, 2), torch.ones(3, 2))
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 4, 2), (4, 1), (2,)])
+def test_scan_refuses_a_start_of_another_shape(book, shape):
+    """Also one row for the whole batch, which would be repeated in silence."""
+    with pytest.raises(ValueError, match=r"\(4, 2\)"):
+        book["linear_scan"](torch.ones(4, 3, 2), torch.ones(4, 3, 2), torch.ones(shape))
+
+
+@pytest.mark.parametrize("device, dtype", [("meta", torch.float32), ("cpu", torch.float64), ("cpu", torch.bfloat16)])
+def test_scan_and_min_gru_follow_their_input(book, device, dtype):
+    make = lambda *shape: torch.ones(shape, device=device, dtype=dtype)  # noqa: E731
+    model = book["MinGRU"](4, 5, num_layers=2).to(device, dtype)
+    results = [
+        book["linear_scan"](make(2, 7, 3), make(2, 7, 3)),
+        *model(make(2, 7, 4)),
+        *model(make(2, 7, 4), make(2, 2, 5)),
+    ]
+    for tensor in results:
+        assert tensor.device.type == device and tensor.dtype == dtype
 
 
 # ---------------------------------------------------------------- minGRU
@@ -229,3 +344,31 @@ def test_min_gru_can_stop_and_go_on(book):
     rest, end = model(x[:, 6:], state)
     torch.testing.assert_close(whole, torch.cat([first, rest], dim=1))
     torch.testing.assert_close(last, end)
+
+
+def test_min_gru_is_batch_first_and_says_so(book):
+    with pytest.raises(ValueError, match="batch_first"):
+        book["MinGRU"](4, 5, batch_first=False)
+    assert book["LetterModel"](9, 4, 5, layer=book["MinGRU"])(torch.zeros(2, 3, dtype=torch.long))[0].shape == (2, 3, 9)
+
+
+def test_min_gru_needs_a_layer(book):
+    with pytest.raises(ValueError, match="num_layers"):
+        book["MinGRU"](4, 5, num_layers=0)
+
+
+def test_min_gru_refuses_an_empty_sequence_in_its_own_words(book):
+    with pytest.raises(ValueError, match="empty sequence"):
+        book["MinGRU"](4, 5)(torch.zeros(2, 0, 4))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 5), (2, 3, 4, 1)])
+def test_min_gru_refuses_an_input_of_another_shape(book, shape):
+    with pytest.raises(ValueError, match=r"\(B, T, 4\)"):
+        book["MinGRU"](4, 5)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 5), (1, 2, 5), (2, 5), (2, 1, 5)])
+def test_min_gru_refuses_a_state_of_another_shape(book, shape):
+    with pytest.raises(ValueError, match=r"\(2, 2, 5\)"):
+        book["MinGRU"](4, 5, num_layers=2)(torch.zeros(2, 3, 4), torch.zeros(shape))

@@ -1,5 +1,6 @@
 """Chapter 7's definitions: the encoder-decoder, its training, greedy and beam decoding, and how errors are counted."""
 
+import ast
 import itertools
 import math
 import random
@@ -7,6 +8,8 @@ import random
 import numpy as np
 import pytest
 import torch
+
+from tools import notebooks as nb
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,47 @@ def log_probability(model, source, ids):
     return bets.gather(-1, ids[:, 1:, None]).sum().item()
 
 
+# ---------------------------------------------------------------- the data
+
+
+def test_the_data_are_the_split_and_the_vocabularies_of_its_training_words(book, split):
+    rows, letters, phonemes = book["reading_data"]()
+    assert rows == split and list(rows) == ["train", "dev", "test"]
+    assert letters.symbols[3:] == sorted(set("".join(split["train"]["word"])))
+    said = {p for listed in split["train"]["pronunciations"] for answer in listed for p in answer.split()}
+    assert phonemes.symbols[3:] == sorted(said) and len(phonemes) == 42
+
+
+def test_vocabularies_know_the_training_words_only(book, monkeypatch):
+    class Rows(dict):
+        def __getitem__(self, key):
+            return dict(self) if key == slice(None) else super().__getitem__(key)
+
+    parts = {"train": (["ab"], [["A B", "A X"]]), "dev": (["cd"], [["C D"]]), "test": (["e"], [["E"]])}
+    data = {name: Rows(word=words, pronunciations=listed) for name, (words, listed) in parts.items()}
+    monkeypatch.setitem(book, "load_cmudict", lambda: "all of it")
+    monkeypatch.setitem(book, "split_by_family", lambda dataset: data if dataset == "all of it" else None)
+    rows, letters, phonemes = book["reading_data"]()
+    assert letters.symbols[3:] == ["a", "b"] and phonemes.symbols[3:] == ["A", "B", "X"]
+    assert rows == {name: dict(part) for name, part in data.items()}
+
+
+def test_each_listed_pronunciation_makes_a_pair(book):
+    letters, phonemes = book["Vocabulary"]("abc"), book["Vocabulary"](["AA", "B", "K"])
+    rows = {"word": ["cab", "a", "bc"], "pronunciations": [["K AA B", "K B"], ["AA"], ["B K"]]}
+    pairs = book["reading_pairs"](rows, letters, phonemes)
+    assert pairs == [
+        ([1, 5, 3, 4, 2], [1, 5, 3, 4, 2]),
+        ([1, 5, 3, 4, 2], [1, 5, 4, 2]),
+        ([1, 3, 2], [1, 3, 2]),
+        ([1, 4, 5, 2], [1, 4, 5, 2]),
+    ]
+    assert book["reading_pairs"]({"word": [], "pronunciations": []}, letters, phonemes) == []
+    for word, answer, unknown in [("cad", "K", "'d'"), ("cab", "K X", "'X'")]:
+        with pytest.raises(ValueError, match=f"unknown symbol {unknown}"):
+            book["reading_pairs"]({"word": [word], "pronunciations": [[answer]]}, letters, phonemes)
+
+
 # ---------------------------------------------------------------- edit distance and error rates
 
 
@@ -47,13 +91,24 @@ def log_probability(model, source, ids):
     ],
 )
 def test_edit_distance_of_known_pairs(book, a, b, distance):
-    assert book["edit_distance"](a, b) == distance
+    assert book["edit_distance"](list(a), list(b)) == distance
 
 
 def test_edit_distance_compares_symbols_and_not_letters(book):
     assert book["edit_distance"]("N AY T".split(), "K N IH G T".split()) == 3
     assert book["edit_distance"](["AY"], ["EY"]) == 1
     assert book["edit_distance"](("N", "AY"), ["N", "AY"]) == 0
+
+
+@pytest.mark.parametrize("score", ["edit_distance", "misread_positions"])
+def test_a_string_is_no_sequence_of_symbols(book, score):
+    for pair in [("N AY T", ["N"]), (["N"], "N AY T"), ("", ["N"]), ("N", "N")]:
+        with pytest.raises(ValueError, match="expected a list of symbols such as N AY T, not '"):
+            book[score](*pair)
+    with pytest.raises(ValueError, match="expected a list of symbols such as N AY T, not 'N AY T'"):
+        book["reading_errors"](["N AY T"], [["N AY T"]])
+    with pytest.raises(ValueError, match="expected a list of pronunciations a word, not 'N AY T'"):
+        book["reading_errors"]([["N", "AY", "T"]], ["N AY T"])
 
 
 def brute_force(a, b):
@@ -67,14 +122,14 @@ def brute_force(a, b):
 def test_edit_distance_against_brute_force(book):
     lots = random.Random(0)
     for _ in range(300):
-        a, b = ("".join(lots.choices("abc", k=lots.randrange(6))) for _ in range(2))
+        a, b = (lots.choices("abc", k=lots.randrange(6)) for _ in range(2))
         assert book["edit_distance"](a, b) == brute_force(a, b), (a, b)
 
 
 def test_edit_distance_is_a_distance(book):
     lots, distance = random.Random(1), book["edit_distance"]
     for _ in range(300):
-        a, b, c = ("".join(lots.choices("ab", k=lots.randrange(7))) for _ in range(3))
+        a, b, c = (lots.choices("ab", k=lots.randrange(7)) for _ in range(3))
         assert distance(a, b) == distance(b, a)
         assert (distance(a, b) == 0) == (a == b)
         assert distance(a, c) <= distance(a, b) + distance(b, c)
@@ -112,15 +167,15 @@ def test_what_cannot_be_scored_is_refused(book, readings, listed):
     ],
 )
 def test_misread_places_of_known_pairs(book, reading, answer, places):
-    assert book["misread_positions"](reading, answer) == places
+    assert book["misread_positions"](list(reading), list(answer)) == places
 
 
 def test_misread_places_agree_with_the_distance(book):
     """No place is misread exactly where nothing is; never more places than edits; long enough an answer loses none."""
     lots = random.Random(2)
     for _ in range(300):
-        reading = "".join(lots.choices("abc", k=lots.randrange(7)))
-        answer = "".join(lots.choices("abc", k=lots.randrange(1, 7)))
+        reading = lots.choices("abc", k=lots.randrange(7))
+        answer = lots.choices("abc", k=lots.randrange(1, 7))
         places, distance = book["misread_positions"](reading, answer), book["edit_distance"](reading, answer)
         assert places == sorted(set(places)) and all(0 <= place < len(answer) for place in places)
         assert len(places) <= distance and (not places) == (distance == 0)
@@ -312,6 +367,30 @@ def test_dropout_is_off_in_evaluation_and_reaches_every_part(book, toy):
 def test_an_unknown_letter_is_refused(book):
     with pytest.raises(ValueError, match="unknown symbol 'é'"):
         book["Vocabulary"]("abcdef").encode("café")
+
+
+def test_an_odd_width_cannot_be_shared_by_two_directions(book):
+    with pytest.raises(ValueError, match="hidden_size, so it is even, not 7"):
+        book["EncoderDecoder"](5, 5, 4, 7, 3)
+    model = book["EncoderDecoder"](5, 5, 4, 7, 3, bidirectional=False)
+    source = torch.tensor([[1, 3, 2]])
+    assert model(source, source > 0, torch.tensor([[1, 3]])).shape == (1, 2, 5)
+
+
+def test_new_tensors_in_a_reader_say_where_they_live():
+    """In `start`, `advance` and `forward` of any class of the chapter, solutions too: a GPU's input is on the GPU."""
+    makers = {"arange", "empty", "eye", "full", "linspace", "ones", "rand", "randn", "tensor", "zeros"}
+    seen = 0
+    for cell in nb.code_cells(nb.read(nb.find_notebook("07"))):
+        for node in ast.walk(nb.parse(cell.source)):
+            if not (isinstance(node, ast.FunctionDef) and node.name in ("start", "advance", "forward")):
+                continue
+            for call in ast.walk(node):
+                name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+                if name.startswith("torch.") and name.removeprefix("torch.") in makers:
+                    seen += 1
+                    assert "device" in [keyword.arg for keyword in call.keywords], ast.unparse(call)
+    assert seen
 
 
 # ---------------------------------------------------------------- training
@@ -578,6 +657,84 @@ def test_marks_are_never_read_out(book, toy):
             assert all(set(symbols) <= {"a", "b"} for symbols, _ in beam)
     finally:
         model.output.bias.data.copy_(kept)
+
+
+class Stored:
+    """A reader that hands out logits it keeps: `table[t]` holds those of step t, for every word."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def start(self, source, mask):
+        return (torch.zeros(len(source), dtype=torch.long),)
+
+    def advance(self, ids, state):
+        (step,) = state
+        if (step == step[0]).all():  # a view, which writing into would change
+            return self.table[int(step[0])].expand(len(ids), 1, -1), (step + 1,)
+        return self.table[step][:, None], (step + 1,)
+
+
+def test_decoding_leaves_the_models_own_tensors_alone(book):
+    vocabulary = book["Vocabulary"]("ab")
+    table = torch.tensor([[9.0, 8.0, 0.0, 2.0, 1.0], [9.0, 8.0, 3.0, 2.0, 1.0]]).repeat(3, 1)
+    kept, sources = table.clone(), [vocabulary.encode("ab")]
+    for _ in range(2):
+        assert book["read_greedily"](Stored(table), sources, vocabulary, longest=6) == [["a"]]
+        assert torch.equal(table, kept)
+        ((best, *_),) = book["beam_search"](Stored(table), sources, vocabulary, 2, longest=6)
+        assert best[0] == ["a"] and torch.equal(table, kept)
+
+
+@pytest.mark.parametrize("width", [4, 17, 40])
+def test_beginnings_without_an_end_are_ranked_by_their_score(book, width):
+    """Nothing ends: the best of the two symbols' sums come in order, whatever the width of the beam."""
+    vocabulary = book["Vocabulary"]("abcdefgh")
+    table = torch.linspace(0, 3, 22).sin().view(2, 11) * 3
+    table[:, : vocabulary.END + 1] = -math.inf
+    (beam,) = book["beam_search"](Stored(table), [vocabulary.encode("a")], vocabulary, width, longest=2)
+    gains = table.log_softmax(-1)
+    sums = gains[0, 3:, None] + gains[1, None, 3:]
+    order = sums.flatten().argsort(descending=True)[:width].tolist()
+    assert [symbols for symbols, _ in beam] == [list(f"{'abcdefgh'[i // 8]}{'abcdefgh'[i % 8]}") for i in order]
+    np.testing.assert_allclose([score for _, score in beam], sums.flatten()[order], rtol=1e-4)
+
+
+def test_what_has_ended_comes_before_what_has_not(book):
+    """The end is unlikely at both steps, and yet the two readings that ended come first, in order."""
+    vocabulary = book["Vocabulary"]("abcd")
+    table = torch.tensor([[0.0, 0, -2, 4, 3, 2, 1], [0.0, 0, -8, 4, 3, 2, 1]])
+    (beam,) = book["beam_search"](Stored(table), [vocabulary.encode("a")], vocabulary, 30, longest=2)
+    readings = [symbols for symbols, _ in beam]
+    assert readings[:5] == [[], ["a"], ["b"], ["c"], ["d"]]
+    assert len(readings) == 21 and all(len(symbols) == 2 for symbols in readings[5:])
+    scores = [score for _, score in beam]
+    assert scores[:5] == sorted(scores[:5], reverse=True) and scores[5:] == sorted(scores[5:], reverse=True)
+    assert scores[5] > scores[0] > scores[20]
+
+
+def test_a_readers_score_is_that_of_its_greedy_readings(book):
+    """Of the words of the rows, in their order, whatever the batches; the nearest pronunciation counts."""
+    vocabulary = book["Vocabulary"]("abc")
+    rows = {"word": ["abc", "a", "bb", "cab"], "pronunciations": [["a b c"], ["b", "a b"], ["c", "b b"], ["c a"]]}
+    seen = []
+
+    class Counted(Recited):
+        def start(self, source, mask):
+            seen.append(len(source))
+            return super().start(source, mask)
+
+    for batch_size, batches in ((512, [4]), (3, [3, 1])):
+        edits, lengths, readings = book["score_reader"](Counted(vocabulary), rows, vocabulary, vocabulary, batch_size)
+        assert readings == [list(word) for word in rows["word"]]
+        assert edits.tolist() == [0, 1, 0, 1] and lengths.tolist() == [3, 1, 2, 2]
+        assert seen == batches
+        seen.clear()
+    other = book["Vocabulary"]("xyz")
+    _, _, readings = book["score_reader"](Recited(other), rows, vocabulary, other)
+    assert readings[0] == ["x", "y", "z"]
+    with pytest.raises(ValueError, match="unknown symbol 'a'"):
+        book["score_reader"](Recited(vocabulary), rows, other, vocabulary)
 
 
 def test_batch_mates_do_not_change_a_reading(book, toy):

@@ -1,7 +1,9 @@
 """Chapter 8's definitions: additive and uniform attention, the reader that uses them, and the EM aligner."""
 
+import copy
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -56,7 +58,7 @@ def test_weights_are_shares_and_padding_has_none(book, made, kind):
     if kind == "AdditiveAttention":
         contexts, weights = additive(query, memory, mask)
     else:
-        contexts, weights = book[kind]()(query, memory.float(), mask)
+        contexts, weights = book[kind]()(query, memory, mask)
     assert contexts.shape == (B, T, M) and weights.shape == (B, T, S)
     assert (weights >= 0).all()
     padded = ~mask[:, None].expand_as(weights)
@@ -73,21 +75,84 @@ def test_what_stands_at_a_padded_place_changes_nothing(made):
     assert (gradient[~mask] == 0).all() and torch.isfinite(gradient).all()
 
 
-def test_a_row_that_is_all_padding_is_refused(made):
-    attention, query, memory, mask = made
-    mask = mask.clone()
-    mask[2] = False
-    with pytest.raises(ValueError, match="row 2 of the mask"):
-        attention(query, memory, mask)
+@pytest.mark.parametrize("shape", [(2, 3), (4, 1), (2, 3, 4)])
+def test_check_mask_hands_on_a_good_mask_and_makes_one_for_none(book, shape):
+    torch.manual_seed(0)
+    mask = torch.rand(shape) < 0.5
+    assert book["check_mask"](mask, shape, mask.device) is mask
+    assert book["check_mask"](mask, torch.Size(shape), mask.device) is mask
+    made = book["check_mask"](None, shape, torch.device("meta"))
+    assert made.shape == shape and made.dtype == torch.bool and made.device.type == "meta"
+    assert book["check_mask"](None, shape, torch.device("cpu"), every_row=True).all()
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64, torch.uint8])
+def test_check_mask_refuses_a_mask_of_numbers(book, kind):
+    """Zero and minus infinity, or one and zero: nothing tells which convention was meant."""
+    with pytest.raises(ValueError, match="the mask is boolean, True where a position may be attended to, not torch"):
+        book["check_mask"](torch.ones(2, 3, dtype=kind), (2, 3), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("wrong", [[[True, False]], "mask", np.ones((1, 2))])
+def test_check_mask_refuses_what_is_no_boolean_tensor(book, wrong):
+    with pytest.raises(ValueError, match="the mask is boolean"):
+        book["check_mask"](wrong, (1, 2), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (1, 3), (2, 1), (3,), (2, 1, 3), ()])
+def test_check_mask_refuses_another_shape(book, shape):
+    """Most of these would broadcast."""
+    with pytest.raises(ValueError, match=r"expected a mask of shape \(2, 3\), not \("):
+        book["check_mask"](torch.ones(shape, dtype=torch.bool), (2, 3), torch.device("cpu"))
+
+
+def test_check_mask_refuses_a_row_of_padding_only_where_it_is_asked_to(book):
+    mask = torch.tensor([[True, False], [False, True], [False, False]])
+    assert book["check_mask"](mask, (3, 2), mask.device) is mask
+    with pytest.raises(ValueError, match="row 2 of the mask is all padding"):
+        book["check_mask"](mask, (3, 2), mask.device, every_row=True)
+    with pytest.raises(ValueError, match="row 5 of the mask is all padding"):
+        book["check_mask"](torch.stack([mask | True, mask]), (2, 3, 2), mask.device, every_row=True)
+
+
+@pytest.mark.parametrize("kind", ["AdditiveAttention", "UniformAttention"])
+def test_a_wrong_mask_is_refused_and_none_is_everything(book, made, kind):
+    additive, query, memory, mask = made
+    attention = additive if kind == "AdditiveAttention" else book[kind]()
+    empty = mask.clone()
+    empty[2] = False
+    with pytest.raises(ValueError, match="row 2 of the mask is all padding"):
+        attention(query, memory, empty)
+    for numbers in (mask.double(), mask.long()):
+        with pytest.raises(ValueError, match="the mask is boolean"):
+            attention(query, memory, numbers)
+    for other in (mask[:1], mask[:, :1], mask[:, None], mask.T):
+        with pytest.raises(ValueError, match=rf"expected a mask of shape \({B}, {S}\)"):
+            attention(query, memory, other)
+    for mine, full in zip(attention(query, memory, None), attention(query, memory, torch.ones_like(mask))):
+        assert torch.equal(mine, full)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", ["AdditiveAttention", "UniformAttention"])
+def test_contexts_and_weights_have_the_dtype_of_the_memory(book, made, kind, dtype):
+    additive, query, memory, mask = made
+    attention = (copy.deepcopy(additive) if kind == "AdditiveAttention" else book[kind]()).to(dtype)
+    with torch.no_grad():
+        contexts, weights = attention(query.to(dtype), memory.to(dtype), mask)
+        exact = (additive if kind == "AdditiveAttention" else attention)(query, memory, mask)
+    assert contexts.dtype == weights.dtype == dtype
+    torch.testing.assert_close(contexts.double(), exact[0], rtol=0.05, atol=0.05)
 
 
 def test_uniform_attention_is_the_mean_over_real_places(book, made):
     _, query, memory, mask = made
-    contexts, weights = book["UniformAttention"]()(query, memory.float(), mask)
+    contexts, weights = book["UniformAttention"]()(query, memory, mask)
     for b, length in enumerate(LENGTHS):
-        torch.testing.assert_close(weights[b, :, :length], torch.full((T, length), 1 / length))
+        even = torch.full((T, length), 1 / length, dtype=torch.float64)
+        torch.testing.assert_close(weights[b, :, :length], even, rtol=1e-12, atol=0)
         for t in range(T):
-            torch.testing.assert_close(contexts[b, t], memory[b, :length].mean(0).float())
+            torch.testing.assert_close(contexts[b, t], memory[b, :length].mean(0), rtol=1e-10, atol=1e-12)
 
 
 def reader(book, n_phonemes=7, hidden=6, seed=0):
@@ -101,6 +166,23 @@ def reader(book, n_phonemes=7, hidden=6, seed=0):
 
 WORDS = [[1, 4, 5, 2], [1, 6, 3, 7, 4, 3, 2], [1, 5, 2]]
 SPOKEN = [[1, 3, 4, 2], [1, 5, 2], [1, 6, 3, 4, 5, 2]]
+
+
+def test_a_trained_reader_can_be_copied_and_its_weights_hold_no_graph(book):
+    model = reader(book).train()
+    source, mask = book["pad_batch"](WORDS)
+    target, _ = book["pad_batch"](SPOKEN)
+    logits = model(source, mask, target[:, :-1])
+    logits.sum().backward()
+    assert not model.weights.requires_grad
+    assert torch.equal(copy.deepcopy(model)(source, mask, target[:, :-1]), logits)
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.attention.parameters())
+
+
+@pytest.mark.parametrize("hidden", [5, 7])
+def test_an_odd_width_is_refused(book, hidden):
+    with pytest.raises(ValueError, match=f"even, not {hidden}"):
+        book["AttentionReader"](8, 7, 4, hidden, book["UniformAttention"]())
 
 
 def test_a_word_reads_the_same_in_any_company(book):
@@ -200,13 +282,30 @@ def test_letter_moves_hold_every_alignment_once(book):
         assert len(set(moves)) == len(moves)
 
 
-@pytest.mark.parametrize("word, answer", [("a", "XYZ"), ("ab", ""), ("", "X")])
+@pytest.mark.parametrize("word, answer", [("a", ["X", "Y", "Z"]), ("ab", []), ("", ["X"])])
 def test_what_letters_cannot_say_is_refused(book, word, answer):
     with pytest.raises(ValueError, match="cannot say"):
         book["letter_moves"](word, answer)
     aligner = book["LetterAligner"](["a"], [["X"]], rounds=1)
     with pytest.raises(ValueError, match="cannot say"):
         aligner.letters(word, answer)
+
+
+def test_a_string_is_no_sequence_of_phonemes(book):
+    """Its characters would be taken for phonemes in silence."""
+    aligner = book["LetterAligner"](["phone"], [["F", "OW", "N"]], rounds=1)
+    for call in (
+        lambda: book["letter_moves"]("phone", "F OW N"),
+        lambda: aligner.letters("phone", "F OW N"),
+        lambda: book["LetterAligner"](["phone"], ["F OW N"]),
+    ):
+        with pytest.raises(ValueError, match="a sequence of phonemes, not the string 'F OW N'"):
+            call()
+
+
+def test_as_many_answers_as_words_are_asked_for(book):
+    with pytest.raises(ValueError, match="shorter"):
+        book["LetterAligner"](["ab", "a"], [["A"]])
 
 
 def planted(count=400, seed=0):
@@ -233,6 +332,17 @@ def test_em_finds_a_planted_alignment(book):
     assert right / sum(map(len, places)) > 0.98
     assert all(mine == sorted(mine) and len(mine) == len(true) for mine, true in zip(found, places))
     assert max(np.bincount(mine).max() for mine in found) <= 2
+
+
+def test_an_aligner_can_be_pickled_and_does_not_grow_when_it_is_asked(book):
+    words, answers, _ = planted(50)
+    aligner = book["LetterAligner"](words, answers, rounds=2)
+    before = dict(aligner.p)
+    unseen = aligner.letters("qaz", ["NEW", "AA"])
+    assert len(unseen) == 2 and aligner.p == before
+    again = copy.copy(aligner)
+    vars(again).update(pickle.loads(pickle.dumps(vars(aligner))))
+    assert again.p == before and again.letters("qaz", ["NEW", "AA"]) == unseen
 
 
 def em_by_enumeration(words, answers, rounds):

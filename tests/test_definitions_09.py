@@ -143,15 +143,53 @@ def test_a_masked_place_loses_against_the_lowest_score(book, name):
     torch.testing.assert_close(weights, torch.tensor([0.5, 0.5, 0.0]).double().expand(1, 2, 3), **EXACT)
 
 
-@pytest.mark.parametrize("name", ["dot", "dot, unscaled", "general", "attend"])
-def test_a_query_that_may_look_nowhere_gives_nan_and_only_there(book, name):
+def test_a_query_that_may_attend_nowhere_gives_nan_and_only_there(book):
     query, memory, _, mask = example(2, 3, 4, 6)
-    whole = every_attention(book, 6)[name]
+    whole = every_attention(book, 6)["attend"]
     mask = torch.tensor([[False] * 4, [True, False, True, False]])
     contexts, weights = whole(query, memory, mask)
     assert contexts[0].isnan().all() and weights[0].isnan().all()
     for mine, other in zip((contexts, weights), whole(query[1:], memory[1:], mask[1:])):
         torch.testing.assert_close(mine[1:], other, **EXACT)
+
+
+@pytest.mark.parametrize("name", ["dot", "dot, unscaled", "general"])
+def test_a_wrong_mask_is_refused_and_none_is_everything(book, name):
+    query, memory, _, mask = example(2, 3, 4, 6)
+    attention = every_attention(book, 6)[name]
+    with pytest.raises(ValueError, match="row 0 of the mask is all padding"):
+        attention(query, memory, torch.tensor([[False] * 4, [True, False, True, False]]))
+    for numbers in (mask.double(), mask.long(), mask.byte()):
+        with pytest.raises(ValueError, match="the mask is boolean"):
+            attention(query, memory, numbers)
+    for other in (mask[:1], mask[:, :1], mask[:, None], mask.T):
+        with pytest.raises(ValueError, match=r"expected a mask of shape \(2, 4\)"):
+            attention(query, memory, other)
+    for mine, full in zip(attention(query, memory, None), attention(query, memory, torch.ones_like(mask))):
+        assert torch.equal(mine, full)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.int64, torch.uint8])
+def test_attend_refuses_a_mask_of_numbers(book, kind):
+    query, key, value, mask = example(2, 3, 5, 4)
+    with pytest.raises(ValueError, match=r"a boolean mask that broadcasts to \(2, 3, 5\).* not torch"):
+        book["attend"](query, key, value, mask[:, None].to(kind))
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (3, 4), (3, 3, 5), (2, 2, 5), (1, 2, 3, 5), (1, 1, 1, 5), (2,)])
+def test_attend_refuses_a_mask_that_does_not_fit_its_scores(book, shape):
+    """A mask with more axes than the scores would widen them in silence."""
+    query, key, value, _ = example(2, 3, 5, 4)
+    with pytest.raises(ValueError, match=r"broadcasts to \(2, 3, 5\)"):
+        book["attend"](query, key, value, torch.ones(shape, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (1,), (3, 1), (2, 1, 1), (1, 3, 5)])
+def test_attend_takes_any_mask_that_broadcasts(book, shape):
+    query, key, value, _ = example(2, 3, 5, 4)
+    full = book["attend"](query, key, value)
+    for mine, other in zip(book["attend"](query, key, value, torch.ones(shape, dtype=torch.bool)), full):
+        assert torch.equal(mine, other)
 
 
 def test_general_with_the_identity_is_the_dot_product(book):

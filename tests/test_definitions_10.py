@@ -108,13 +108,13 @@ def test_it_equals_pytorchs_layer(book, B, T, S, D, H, dtype, close):
 
 
 def test_a_mask_of_each_shape_means_the_same(book):
-    """(T, S) for all words, (B, 1, S) for all queries, (B, T, S) for each: as if written out."""
+    """(1, T, S) for all words, (B, 1, S) for all queries, (B, T, S) for each, None for all: as if written out."""
     B, T, S, D = 3, 4, 6, 8
     layer = layer_of(book, D, 2)
     query, memory, full = example(B, T, S, D)
     padding = (torch.arange(S) < torch.tensor([6, 2, 4])[:, None])[:, None]  # (B, 1, S)
-    for mask in [full[0], padding, full, full[0] & padding, torch.ones(1, 1, dtype=torch.bool)]:
-        written_out = mask.expand(B, T, S).clone()
+    for mask in [full[:1], padding, full, full[:1] & padding, torch.ones(1, 1, S, dtype=torch.bool), None]:
+        written_out = torch.ones(B, T, S, dtype=torch.bool) if mask is None else mask.expand(B, T, S).clone()
         for mine, other in zip(layer(query, memory, mask), layer(query, memory, written_out)):
             torch.testing.assert_close(mine, other, **EXACT)
         weights = layer(query, memory, mask)[1]
@@ -166,6 +166,33 @@ def test_a_query_that_may_look_nowhere(book):
     torch.testing.assert_close(output[:1, seeing], alone, **EXACT)
 
 
+@pytest.mark.parametrize("B, T, S", [(4, 4, 4), (4, 4, 6), (3, 4, 5), (1, 1, 5)])
+def test_a_mask_needs_three_dimensions(book, B, T, S):
+    """One for padding (B, S) where B = T would pass for one of pairs (T, S), and the other way round."""
+    layer = layer_of(book, 8, 2)
+    query, memory, full = example(B, T, S, 8)
+    shapes = [(B, S), (T, S), (1, S), (S,), (B, 1, T, S), (B, T, 1, S), (B, T, S + 1), (B + 2, T, S), (B, T + 1, S)]
+    for shape in shapes:
+        with pytest.raises(ValueError, match=rf"shape \({B} or 1, {T} or 1, {S}\).*padding\[:, None\].*pairs\[None\]"):
+            layer(query, memory, torch.ones(shape, dtype=torch.bool))
+    for shape in [(B, T, S), (1, T, S), (B, 1, S), (1, 1, S)]:
+        assert layer(query, memory, torch.ones(shape, dtype=torch.bool))[0].shape == (B, T, 8)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64, torch.uint8])
+def test_a_mask_of_numbers_is_refused(book, dtype):
+    """0 and 1, or 0 and minus infinity: what it would mean is not clear."""
+    query, memory, full = example(2, 3, 4, 8)
+    with pytest.raises(ValueError, match=f"a mask of torch.bool .* got {dtype} and"):
+        layer_of(book, 8, 2)(query, memory, full.to(dtype))
+
+
+def test_without_a_mask_all_is_seen_on_any_device(book):
+    layer = book["MultiHeadAttention"](8, 2).to("meta")
+    x = torch.randn(2, 3, 8, device="meta")
+    assert layer(x, x)[1].shape == (2, 2, 3, 3) and layer(x, x)[0].device.type == "meta"
+
+
 @pytest.mark.parametrize("D, H", [(8, 3), (5, 2), (4, 8)])
 def test_heads_that_do_not_divide_the_width_are_refused(book, D, H):
     with pytest.raises(ValueError, match=f"{H} heads cannot share {D}"):
@@ -185,6 +212,7 @@ def test_the_causal_mask(book, length):
     assert mask.dtype == torch.bool and mask.shape == (length, length)
     for t, j in itertools.product(range(length), repeat=2):
         assert mask[t, j] == (j <= t)
+    assert book["causal_mask"](length, torch.device("meta")).device.type == "meta"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -194,8 +222,8 @@ def test_causality_by_intervention_through_two_layers(book, dtype):
     x = example(2, 6, 6, 8)[0].to(dtype)
 
     def through(x, mask):
-        x = x + first(x, x, mask)[0]
-        return x + second(x, x, mask)[0]
+        x = x + first(x, x, mask[None])[0]
+        return x + second(x, x, mask[None])[0]
 
     masks = {"causal": book["causal_mask"](6), "none": torch.ones(6, 6, dtype=torch.bool)}
     before = {name: through(x, mask) for name, mask in masks.items()}
@@ -211,7 +239,7 @@ def test_causality_by_intervention_through_two_layers(book, dtype):
 def test_without_a_mask_it_is_equivariant_and_with_the_causal_mask_not(book):
     layer = layer_of(book, 8, 2)
     x = example(2, 4, 4, 8)[0]
-    everywhere, causal = torch.ones(4, 4, dtype=torch.bool), book["causal_mask"](4)
+    everywhere, causal = torch.ones(1, 4, 4, dtype=torch.bool), book["causal_mask"](4)[None]
     (plain, plain_weights), (ordered, _) = layer(x, x, everywhere), layer(x, x, causal)
     for order in map(list, itertools.permutations(range(4))):
         permuted, weights = layer(x[:, order], x[:, order], everywhere)
@@ -256,6 +284,6 @@ def test_the_root_is_that_of_a_head(book):
             part.bias.zero_()
     query = torch.full((1, 1, D), 0.5, dtype=torch.float64)
     memory = torch.stack([torch.ones(D), torch.zeros(D)])[None].double()
-    weights = layer(query, memory, torch.ones(1, 2, dtype=torch.bool))[1]
+    weights = layer(query, memory, torch.ones(1, 1, 2, dtype=torch.bool))[1]
     expected = 1 / (1 + math.exp(-0.5 * 4 / 2))
     torch.testing.assert_close(weights[..., 0], torch.full((1, H, 1), expected, dtype=torch.float64), **EXACT)

@@ -60,9 +60,8 @@ def test_rotate_turns_each_pair_as_a_complex_number(book):
         for i in range(4):
             turn = complex(math.cos(t / 10000 ** (i / 4)), math.sin(t / 10000 ** (i / 4)))
             expected = torch.complex(x[:, :, t, 2 * i], x[:, :, t, 2 * i + 1]) * turn
-            # the table of sines has 32 bits
-            torch.testing.assert_close(turned[:, :, t, 2 * i], expected.real, rtol=0, atol=1e-6)
-            torch.testing.assert_close(turned[:, :, t, 2 * i + 1], expected.imag, rtol=0, atol=1e-6)
+            torch.testing.assert_close(turned[:, :, t, 2 * i], expected.real, rtol=0, atol=1e-10)
+            torch.testing.assert_close(turned[:, :, t, 2 * i + 1], expected.imag, rtol=0, atol=1e-10)
 
 
 def test_rotate_keeps_lengths_and_the_first_place(book):
@@ -88,6 +87,44 @@ def test_rotated_scores_know_the_offset_and_nothing_else(book):
 def test_rotate_needs_pairs(book):
     with pytest.raises(ValueError, match="odd"):
         book["rotate"](torch.zeros(2, 5, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rotate_keeps_the_precision_and_is_the_exact_one_rounded(book, dtype):
+    x = torch.randn(3, 40, 8, generator=torch.Generator().manual_seed(0)).to(dtype)
+    turned, exact = book["rotate"](x), book["rotate"](x.double())
+    assert turned.dtype == dtype
+    bound = 8 * torch.finfo(dtype).eps
+    torch.testing.assert_close(turned.double(), exact, rtol=bound, atol=bound)
+
+
+def test_rotate_follows_its_input_to_another_device(book):
+    x = torch.empty(2, 3, 4, device="meta")
+    assert book["rotate"](x).device.type == "meta"
+
+
+def test_sinusoids_in_64_bits_and_on_a_device(book):
+    table = book["sinusoids"](500, 6, dtype=torch.float64)
+    exact = [[f(t / 10000 ** (i / 3)) for i in range(3) for f in (math.sin, math.cos)] for t in range(500)]
+    torch.testing.assert_close(table, torch.tensor(exact, dtype=torch.float64), **EXACT)
+    assert torch.equal(table.float(), book["sinusoids"](500, 6))
+    assert book["sinusoids"](5, 6, device="meta").device.type == "meta"
+
+
+def test_rotary_attention_refuses_to_look_at_another_sequence(book):
+    """There it would make the result depend on the order of the memory, though the two axes have nothing in common."""
+    attention = book["RotaryAttention"](8, 2)
+    x, memory = torch.randn(2, 2, 3, 8).unbind(0)
+    for other in (memory, torch.randn(2, 5, 8), x.clone()):
+        with pytest.raises(ValueError, match="query and memory must be one tensor"):
+            attention(x, other)
+    assert attention(x, x)[0].shape == x.shape
+
+
+@pytest.mark.parametrize("D, H", [(6, 2), (9, 3), (5, 1)])
+def test_rotary_attention_refuses_odd_heads_at_once(book, D, H):
+    with pytest.raises(ValueError, match=f"width {D // H} is odd"):
+        book["RotaryAttention"](D, H)
 
 
 def test_rotary_attention_turns_queries_and_keys_and_not_values(book):
@@ -200,8 +237,24 @@ def test_too_long_a_word_is_refused(book, kind):
     model = tagger(book, kind, longest=6)
     ids = torch.full((2, 7), 3)
     assert model(ids[:, :6], ids[:, :6] > 0).shape == (2, 6, 7)
-    with pytest.raises(ValueError, match="7 symbols, and vectors for 6 places"):
+    with pytest.raises(ValueError, match="7 symbols, and vectors for 6 positions"):
         model(ids, ids > 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_where_entries_are_paired_must_the_width_be_even(book, kind):
+    ids = torch.tensor([[1, 3, 4, 2]])
+    if kind in ("none", "learned"):
+        assert tagger(book, kind, d_model=9, n_heads=3)(ids, ids > 0).shape == (1, 4, 7)
+        assert tagger(book, kind, d_model=6, n_heads=2)(ids, ids > 0).shape == (1, 4, 7)
+        return
+    with pytest.raises(ValueError, match="is odd"):
+        tagger(book, kind, d_model=9, n_heads=3)
+    if kind == "sinusoidal":  # heads of 3 entries are no trouble here, in rotary positions they are
+        assert tagger(book, kind, d_model=6, n_heads=2)(ids, ids > 0).shape == (1, 4, 7)
+    else:
+        with pytest.raises(ValueError, match="width 3 is odd"):
+            tagger(book, kind, d_model=6, n_heads=2)
 
 
 def test_an_unknown_kind_is_refused(book):
@@ -252,6 +305,13 @@ def test_tags_joined_give_the_answer_back(book, aligner):
 def test_more_phonemes_than_the_letters_can_say(book, aligner):
     with pytest.raises(ValueError, match="two each at most"):
         book["tag_letters"](aligner, "ab", "AE B K S IY".split())
+
+
+@pytest.mark.parametrize("answer", ["", "AE", "AE B"])
+def test_an_answer_that_is_one_string_is_refused(book, aligner, answer):
+    """Its characters would pass for phonemes."""
+    with pytest.raises(ValueError, match=f"a sequence of phonemes, not the string '{answer}'"):
+        book["tag_letters"](aligner, "cabbage", answer)
 
 
 # ---------------------------------------------------------------- training and reading
@@ -365,6 +425,22 @@ def test_training_without_pairs_is_refused(book):
         book["train_tagger"](tagger(book, "none"), [], 2, 0.01, 0)
 
 
+def test_training_trains_and_leaves_the_model_in_evaluation(book):
+    """Whatever mode it comes in: dropout is on in every step and off afterwards."""
+    words, said, letters, tags, pairs = little_task(book)
+    for before in (True, False):
+        model, modes = tagger(book, "none", n_letters=len(letters), n_tags=len(tags)).train(before), []
+        model.register_forward_hook(lambda module, inputs, output, modes=modes: modes.append(module.training))
+        book["train_tagger"](model, pairs, 3, 0.01, 0, batch_size=8)
+        assert modes == [True] * 3 and not any(module.training for module in model.modules())
+
+
+def test_a_word_needs_one_tag_a_letter(book):
+    for pair in [([1, 3, 4, 2], [1, 3, 2]), ([1, 3, 2], [1, 3, 4, 2])]:
+        with pytest.raises(ValueError, match="one tag a letter"):
+            book["train_tagger"](tagger(book, "none"), [([1, 3, 2], [1, 3, 2]), pair], 2, 0.01, 0)
+
+
 class Echo(torch.nn.Module):
     """Gives each letter the tag of the same id, and would rather say a mark."""
 
@@ -384,6 +460,21 @@ def test_readings_keep_their_order_and_drop_the_silent(book):
     expected = [["AH", "K", "S"], ["N"], [], ["N", "AH"] * 3, ["K", "S"]]
     for batch_size in [1, 2, 512]:
         assert book["read_tags"](Echo(7), sources, tags, batch_size) == expected
+
+
+def test_reading_leaves_the_models_output_alone(book):
+    """A model may hand out a tensor that it keeps."""
+    tags = book["Vocabulary"](["-", "AH", "K S", "N"])
+
+    class Keeps(Echo):
+        def forward(self, ids, mask):
+            self.kept = super().forward(ids, mask)
+            self.as_given = self.kept.clone()
+            return self.kept
+
+    model = Keeps(7)
+    assert book["read_tags"](model, [[1, 4, 5, 3, 2], [1, 6, 2]], tags) == [["AH", "K", "S"], ["N"]]
+    assert torch.equal(model.kept, model.as_given)
 
 
 def test_reading_leaves_no_gradient_and_needs_sources(book):

@@ -1,5 +1,6 @@
 """Chapter 12's definitions: layer norm, residual connections, layers, the Transformer, its count and its training."""
 
+import copy
 import math
 
 import numpy as np
@@ -108,6 +109,19 @@ def test_layer_norm_equals_pytorchs(book, shape):
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_layer_norm_in_16_bits_computes_in_32(book, dtype):
+    torch.manual_seed(0)
+    norm, x = book["LayerNorm"](64), 1000 * torch.randn(5, 64)  # squares beyond what float16 holds
+    expected = nn.LayerNorm(64)(x.to(dtype).float())
+    for module in (norm, norm.to(dtype)):
+        found = module(x.to(dtype))
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=0.01)
+    assert book["LayerNorm"](64)(x).dtype == torch.float32
+    assert book["LayerNorm"](64).double()(x.double()).dtype == torch.float64
+
+
 def test_the_residual_adds_and_norms_on_the_side_it_says(book):
     torch.manual_seed(0)
     x, shift = 5 * torch.randn(3, 4, 6), torch.randn(6)
@@ -169,6 +183,22 @@ def test_what_enters_is_scaled_and_placed(book):
     with pytest.raises(ValueError, match="65 symbols"):
         entrance(torch.zeros(1, 65, dtype=torch.long))
     assert entrance(torch.zeros(1, 64, dtype=torch.long)).shape == (1, 64, 16)
+
+
+def test_an_odd_width_is_refused_only_where_positions_are_added(book):
+    bare = book["PositionalEmbedding"](9, 5, 0.0, positions=False)
+    assert bare(torch.tensor([[3, 4]])).shape == (1, 2, 5)
+    with pytest.raises(ValueError, match="64 positions"):
+        bare(torch.zeros(1, 65, dtype=torch.long))
+    model = book["Transformer"](7, 8, 9, 3, 10, 1, positions=False).eval()
+    source, mask = words([4, 2], 7)
+    assert model(source, mask, torch.tensor([[1, 3], [1, 4]])).shape == (2, 2, 8)
+    for build_one in [
+        lambda: book["PositionalEmbedding"](9, 5, 0.0),
+        lambda: book["Transformer"](7, 8, 9, 3, 10, 1),
+    ]:
+        with pytest.raises(ValueError, match="odd"):
+            build_one()
 
 
 def test_embeddings_start_with_length_one(book):
@@ -253,6 +283,23 @@ def test_a_word_that_is_too_long_is_refused(book):
     model = build(book, *SIZES[0])
     with pytest.raises(ValueError, match="65 symbols"):
         model.start(torch.full((1, 65), 3), torch.ones(1, 65, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("wrong", ["float", "integer", "transposed", "for pairs", "for one word"])
+def test_the_mask_is_boolean_and_as_the_source(book, wrong):
+    model = build(book, *SIZES[1])
+    source, mask = words([5, 3], 7)
+    target, _ = words([2, 2], 13, seed=2)
+    masks = {
+        "float": mask.double(),
+        "integer": mask.long(),
+        "transposed": mask.T,
+        "for pairs": mask[:, None].expand(2, 5, 5),
+        "for one word": mask[:1],
+    }
+    for read in (lambda: model.start(source, masks[wrong]), lambda: model(source, masks[wrong], target)):
+        with pytest.raises(ValueError, match="boolean" if mask.shape == masks[wrong].shape else r"shape \(2, 5\)"):
+            read()
 
 
 def test_dropout_is_off_in_evaluation(book):
@@ -427,6 +474,27 @@ def test_it_learns_a_small_set_by_heart(book):
     right = np.mean([found == vocabulary.decode(target) for found, (_, target) in zip(readings, pairs)])
     assert right > 0.9
     assert not model.training
+
+
+def test_a_trained_transformer_can_be_copied_and_keeps_no_graph(book):
+    torch.manual_seed(0)
+    model = book["Transformer"](8, 8, 8, 2, 8, 1).to(book["device"])
+    book["train_transformer"](model, PAIRS, 2, 0.01, 0, batch_size=2)
+    source, mask = (x.to(book["device"]) for x in book["pad_batch"]([source for source, _ in PAIRS]))
+    target = book["pad_batch"]([target for _, target in PAIRS])[0].to(book["device"])
+    logits = model(source, mask, target)  # outside no_grad: whatever were kept would hold the graph
+    twin = copy.deepcopy(model)
+    assert torch.equal(twin(source, mask, target), logits)
+    kept = [value for module in model.modules() for value in vars(module).values() if torch.is_tensor(value)]
+    assert not any(value.grad_fn is not None for value in kept)
+
+
+@pytest.mark.parametrize("target", [[1], [1, 0], [0, 0, 0]])
+def test_a_target_with_nothing_to_predict_is_refused(book, target):
+    model = Spy(8)
+    with pytest.raises(ValueError, match="nothing to predict"):
+        book["train_transformer"](model, [*PAIRS, ([1, 3, 2], target)], 3, 0.01, seed=5)
+    assert not model.calls and torch.isfinite(model.bias).all()
 
 
 def test_training_repeats_and_refuses_nothing(book):

@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -23,6 +24,18 @@ def test_words_and_marks_keep_their_spaces(book):
     for empty in ["", "   ", "_^$", "▁"]:
         with pytest.raises(ValueError, match="empty text"):
             split(empty)
+
+
+def test_an_accent_apart_is_put_on_its_letter_and_a_byte_order_mark_is_none(book):
+    split = book["split_words"]
+    text = "Ein schöner Tag für Ärzte."
+    apart = unicodedata.normalize("NFD", text)
+    assert apart != text and split(apart) == split(text) and split(apart)[1] == "▁schöner"
+    assert split("\ufeffEin Mann.") == ["▁ein", "▁mann", "."] and split("ein\ufeff Mann") == ["▁ein", "▁mann"]
+    with pytest.raises(ValueError, match="empty text"):
+        split("\ufeff ")
+    subwords = book["Subwords"]([text], 0)
+    assert subwords.join(subwords.split(apart)) == text.lower()
 
 
 # ---------------------------------------------------------------- merges
@@ -343,6 +356,14 @@ def test_training_repeats_with_its_seed_and_needs_pairs(book):
         book["train_translator"](Copier(), [], 5, 0.1, 0)
 
 
+@pytest.mark.parametrize("target", [[1], [1, 0], [0, 0, 0]])
+def test_a_target_with_nothing_to_predict_is_refused(book, target):
+    model = Copier()
+    with pytest.raises(ValueError, match="nothing to predict"):
+        book["train_translator"](model, [(CYCLE[0], CYCLE[0]), (CYCLE[0], target)], 3, 0.1, 0, 1, 100)
+    assert not model.seen and torch.isfinite(model.table.weight).all()
+
+
 # ---------------------------------------------------------------- BLEU
 
 
@@ -379,6 +400,12 @@ def test_bleu_counts_by_hand(book):
     assert book["bleu_counts"](["a"], ["a"], longest=1).tolist() == [1, 1, 1, 1]
 
 
+def test_bleu_counts_refuses_texts_not_yet_cut(book):
+    for pair in [("a man", ["a", "man"]), (["a", "man"], "a man"), ("a man", "a man")]:
+        with pytest.raises(ValueError, match="list of tokens.*'a man'"):
+            book["bleu_counts"](*pair)
+
+
 def test_bleu_punishes_what_is_short_and_only_that(book):
     words = "a b c d e f g h".split()
     assert book["bleu"](book["bleu_counts"](words, words)) == pytest.approx(100)
@@ -412,25 +439,86 @@ def test_a_wrong_folder_is_named_before_anything_else(book, monkeypatch, tmp_pat
     assert "nowhere" in text and "no folder" in text and "go online" in text and "absolute path" in text
 
 
-def test_a_folder_without_the_data_and_no_hub_say_both_ways(book, monkeypatch, tmp_path):
-    monkeypatch.setenv("MULTI30K", str(tmp_path))
-    with pytest.raises(SystemExit, match="go online.*MULTI30K.*absolute path"):
-        book["load_multi30k"]()
+LINE = '{"en": "A man.", "de": "Ein Mann."}\n'
+SIZES = {"train": 29_000, "val": 1_014, "test": 1_000}
 
-    def refuse(name):
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A folder as large as Multi30k, every pair alike but for each file's first; its name means something to a glob."""
+    made = tmp_path / "data [de, en]"
+    made.mkdir()
+    for name, n in SIZES.items():
+        (made / f"{name}.jsonl").write_text(LINE.replace("A man", name) + LINE * (n - 1), encoding="utf-8")
+    monkeypatch.setenv("MULTI30K", str(made))
+    return made
+
+
+def stopped(book):
+    with pytest.raises(SystemExit) as caught:
+        book["load_multi30k"]()
+    return str(caught.value)
+
+
+def test_a_local_copy_is_read(book, folder):
+    data = book["load_multi30k"]()
+    assert {name: len(data[name]) for name in data} == {"train": 29_000, "validation": 1_014, "test": 1_000}
+    assert data["train"]["de"][0] == "Ein Mann." and os.environ["MULTI30K"] == str(folder)
+    assert [data[name]["en"][0] for name in data] == ["train.", "val.", "test."]
+
+
+def test_other_files_in_the_folder_are_left_alone(book, folder):
+    for name in ["train (1).jsonl", "train-old.jsonl", "test_2017_flickr.jsonl", "settings.json", "train.json"]:
+        (folder / name).write_text('{"en": "Another.", "de": 3}\n', encoding="utf-8")
+    data = book["load_multi30k"]()
+    assert {name: len(data[name]) for name in data} == {"train": 29_000, "validation": 1_014, "test": 1_000}
+    assert set(data["test"]["en"]) == {"test.", "A man."}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_missing_file_is_named(book, folder, name):
+    (folder / f"{name}.jsonl").unlink()
+    text = stopped(book)
+    assert f"{name}.jsonl is missing" in text and "go online" in text
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"en": "A m', b'{"en": "A man."}', b'{"en": "A man.", "de": null}', b'{"en": "\xff", "de": "x"}', b"3"]
+)
+def test_a_damaged_line_is_named(book, folder, line):
+    path = folder / "val.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[6] = line
+    path.write_bytes(b"\n".join(lines))
+    text = stopped(book)
+    assert "val.jsonl, line 7 is damaged" in text and "go online" not in text
+
+
+@pytest.mark.parametrize("name, split", [("train", "train"), ("val", "validation"), ("test", "test")])
+def test_a_split_that_is_not_whole_is_named(book, folder, name, split):
+    path = folder / f"{name}.jsonl"
+    for n in [20, 0, SIZES[name] + 1]:
+        path.write_text(LINE * n, encoding="utf-8")
+        said = stopped(book)
+        assert f"split {split} ({name}.jsonl) has {n:,} pairs in place of {SIZES[name]:,}" in said
+
+
+def test_the_hub_is_asked_for_one_revision_and_what_comes_is_counted(book, monkeypatch):
+    asked = []
+
+    def refuse(name, revision):
+        asked.append(revision)
         raise ConnectionError(f"no way to {name}")
 
-    monkeypatch.delenv("MULTI30K")
+    monkeypatch.delenv("MULTI30K", raising=False)
     monkeypatch.setattr("datasets.load_dataset", refuse)
-    with pytest.raises(SystemExit, match="go online.*MULTI30K.*no way to bentrevett/multi30k"):
+    with pytest.raises(SystemExit, match="go online.*MULTI30K.*absolute path.*no way to bentrevett/multi30k"):
         book["load_multi30k"]()
-
-
-def test_a_local_copy_is_read(book, monkeypatch, tmp_path):
-    for name, n in [("train", 3), ("val", 2), ("test", 1)]:
-        line = '{"en": "A man.", "de": "Ein Mann."}\n'
-        (tmp_path / f"{name}.jsonl").write_text(line * n, encoding="utf-8")
-    monkeypatch.setenv("MULTI30K", str(tmp_path))
-    data = book["load_multi30k"]()
-    assert {name: len(data[name]) for name in data} == {"train": 3, "validation": 2, "test": 1}
-    assert data["train"]["de"][0] == "Ein Mann." and os.environ["MULTI30K"] == str(tmp_path)
+    assert asked and asked[0]
+    sent = {"train": [0] * 29_000, "validation": [0] * 1_014, "test": [0] * 1_000}
+    monkeypatch.setattr("datasets.load_dataset", lambda name, revision: sent)
+    assert book["load_multi30k"]() is sent
+    sent["test"] = sent["test"][:-1]
+    assert "split test (test.jsonl) has 999 pairs" in stopped(book)
+    del sent["validation"]
+    assert "split validation (val.jsonl) has 0 pairs" in stopped(book)

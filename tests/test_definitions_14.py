@@ -1,11 +1,13 @@
 """Chapter 14's definitions: the parts of a decoder-only Transformer, its cache, its reader, and how it is sampled."""
 
+import copy
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 SHAPES = [(1, 1, 2), (2, 3, 8), (4, 7, 6), (1, 5, 24)]  # B, T, D
@@ -48,6 +50,23 @@ def test_rms_norm_equals_pytorchs(book, B, T, D, scale):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10 / scale)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1.0, 300.0, 20_000.0])
+def test_rms_norm_computes_in_at_least_32_bits(book, dtype, scale):
+    """The square of 300 is no number of float16, and what leaves has the dtype of what enters."""
+    torch.manual_seed(0)
+    norm = book["RMSNorm"](16)
+    with torch.no_grad():
+        norm.weight.normal_()
+    x = (scale * torch.randn(3, 16).clamp(-3, 3)).to(dtype)
+    for weights in (norm.to(dtype), norm.float()):
+        found = weights(x)
+        assert found.dtype == dtype and found.isfinite().all()
+        expected = copy.deepcopy(weights).double()(x.double()).to(dtype)
+        torch.testing.assert_close(found, expected)
+    assert book["RMSNorm"](4).double()(torch.full((4,), 1e200, dtype=torch.float64) / 1e100).dtype == torch.float64
+
+
 @pytest.mark.parametrize("B, T, D", SHAPES)
 def test_swiglu_by_hand(book, B, T, D):
     torch.manual_seed(D)
@@ -63,9 +82,9 @@ def test_swiglu_by_hand(book, B, T, D):
 
 
 @pytest.mark.parametrize("d", [2, 4, 10])
-def test_rotate_by_is_chapter_11s_rotation_at_any_place(book, d):
+def test_rotate_by_is_chapter_11s_rotation_at_any_position(book, d):
     torch.manual_seed(d)
-    x, table = torch.randn(2, 3, 20, d, dtype=torch.float64), book["sinusoids"](20, d).double()
+    x, table = torch.randn(2, 3, 20, d, dtype=torch.float64), book["sinusoids"](20, d, dtype=torch.float64)
     whole = book["rotate"](x)
     torch.testing.assert_close(book["rotate_by"](x, table), whole, **EXACT)
     for start, stop in [(0, 1), (13, 14), (4, 11), (20, 20)]:
@@ -73,51 +92,58 @@ def test_rotate_by_is_chapter_11s_rotation_at_any_place(book, d):
         torch.testing.assert_close(turned, whole[..., start:stop, :], **EXACT)
 
 
+@pytest.mark.parametrize("shape", [(1, 6), (5, 4), (4, 6, 1), (6,)])
+def test_a_table_of_another_shape_is_refused(book, shape):
+    """One row for all vectors would be taken in silence otherwise."""
+    with pytest.raises(ValueError, match=r"table must be \(4, 6\)"):
+        book["rotate_by"](torch.zeros(2, 4, 6), torch.zeros(shape))
+
+
 def attention_example(book, D, H, G, T=6, B=3):
     torch.manual_seed(100 * D + 10 * H + G)
     layer = book["GroupedQueryAttention"](D, H, G).double()
     x = torch.randn(B, T, D, dtype=torch.float64)
-    may_look = (torch.rand(B, T, T) > 0.4).tril() | torch.eye(T, dtype=torch.bool)
-    return layer, x, may_look, x.new_zeros(B, 2, G, 0, D // H)
+    mask = (torch.rand(B, T, T) > 0.4).tril() | torch.eye(T, dtype=torch.bool)
+    return layer, x, mask, x.new_zeros(B, 2, G, 0, D // H)
 
 
 @pytest.mark.parametrize("D, H, G", GROUPED)
 def test_grouped_attention_equals_pytorchs(book, D, H, G):
     """Output, weights that sum to one, gradients, and the keys and values that it hands on; masks differ by row."""
-    layer, x, may_look, nothing = attention_example(book, D, H, G)
-    found, kept = layer(x, may_look, None, nothing)
+    layer, x, mask, nothing = attention_example(book, D, H, G)
+    found, kept = layer(x, mask, None, nothing)
     q, k, v = (project(x).view(3, 6, -1, D // H).transpose(1, 2) for project in (layer.query, layer.key, layer.value))
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=may_look[:, None], enable_gqa=True)
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None], enable_gqa=True)
     expected = layer.output(mixed.transpose(1, 2).flatten(2))
     torch.testing.assert_close(found, expected, **EXACT)
     torch.testing.assert_close(kept, torch.stack([k, v], dim=1), **EXACT)
     for a, b in zip(*(gradients(y, list(layer.parameters())) for y in (found, expected))):
         torch.testing.assert_close(a, b, **EXACT)
-    assert layer.weights.shape == (3, H, 6, 6) and not layer.weights[~may_look[:, None].expand(3, H, 6, 6)].any()
+    assert layer.weights.shape == (3, H, 6, 6) and not layer.weights[~mask[:, None].expand(3, H, 6, 6)].any()
     torch.testing.assert_close(layer.weights.sum(-1), torch.ones(3, H, 6, dtype=torch.float64), **EXACT)
     assert all(m.bias is None for m in (layer.query, layer.key, layer.value, layer.output))
 
 
 @pytest.mark.parametrize("D, H", [(8, 2), (24, 6), (12, 1)])
 def test_as_many_groups_as_heads_is_multi_head_attention(book, D, H):
-    layer, x, may_look, nothing = attention_example(book, D, H, H)
+    layer, x, mask, nothing = attention_example(book, D, H, H)
     plain = book["MultiHeadAttention"](D, H).double()
     with torch.no_grad():
         for name in ("query", "key", "value", "output"):
             getattr(plain, name).weight.copy_(getattr(layer, name).weight)
             getattr(plain, name).bias.zero_()
-    torch.testing.assert_close(layer(x, may_look, None, nothing)[0], plain(x, x, may_look)[0], **EXACT)
+    torch.testing.assert_close(layer(x, mask, None, nothing)[0], plain(x, x, mask)[0], **EXACT)
 
 
 def test_a_group_answers_its_own_heads_and_no_others(book):
-    layer, x, may_look, nothing = attention_example(book, 24, 6, 3)
-    layer(x, may_look, None, nothing)
+    layer, x, mask, nothing = attention_example(book, 24, 6, 3)
+    layer(x, mask, None, nothing)
     before = layer.weights.clone()
     for group in range(3):
         with torch.no_grad():
             kept = layer.key.weight.clone()
             layer.key.weight[4 * group : 4 * group + 4] += 1  # d = 4
-            layer(x, may_look, None, nothing)
+            layer(x, mask, None, nothing)
             layer.key.weight.copy_(kept)
         moved = (layer.weights != before).flatten(2).any(-1).all(0)  # (H,)
         assert moved.tolist() == [head // 2 == group for head in range(6)]
@@ -125,8 +151,31 @@ def test_a_group_answers_its_own_heads_and_no_others(book):
 
 @pytest.mark.parametrize("D, H, G", [(10, 4, 2), (12, 4, 3), (12, 3, 2), (8, 2, 4)])
 def test_heads_that_cannot_be_shared_are_refused(book, D, H, G):
-    with pytest.raises(ValueError, match=f"{D} numbers, {H} heads, {G} groups"):
+    with pytest.raises(ValueError, match=f"{H} heads must divide D = {D}, and {G} groups"):
         book["GroupedQueryAttention"](D, H, G)
+
+
+@pytest.mark.parametrize("shape", [(3, 6), (6, 6), (1, 6, 6), (3, 6, 5), (3, 1, 6), (3, 1, 6, 6)])
+def test_masks_of_another_shape_are_refused(book, shape):
+    layer, x, _, nothing = attention_example(book, 12, 6, 3)
+    with pytest.raises(ValueError, match=r"mask must be boolean of shape \(3, 6, 6\), not torch.bool of"):
+        layer(x, torch.ones(shape, dtype=torch.bool), None, nothing)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.uint8])
+def test_masks_that_are_not_boolean_are_refused(book, dtype):
+    layer, x, mask, nothing = attention_example(book, 12, 6, 3)
+    with pytest.raises(ValueError, match=rf"mask must be boolean of shape \(3, 6, 6\), not {dtype}"):
+        layer(x, mask.to(dtype), None, nothing)
+
+
+def test_a_mask_counts_the_positions_before(book):
+    layer, x, mask, nothing = attention_example(book, 12, 6, 3)
+    whole, _ = layer(x, mask, None, nothing)
+    _, kept = layer(x[:, :4], mask[:, :4, :4], None, nothing)
+    torch.testing.assert_close(layer(x[:, 4:], mask[:, 4:], None, kept)[0], whole[:, 4:], **EXACT)
+    with pytest.raises(ValueError, match=r"shape \(3, 2, 6\)"):
+        layer(x[:, 4:], mask[:, 4:, 4:], None, kept)
 
 
 # ---------------------------------------------------------------- the whole
@@ -249,12 +298,76 @@ def test_padding_looks_at_itself_and_nobody_looks_at_it(book):
 def test_too_long_is_refused_with_a_state_as_without(book):
     model = small(book)
     assert model(some_ids(1, 24))[0].shape == (1, 24, 11)
-    with pytest.raises(ValueError, match="25 places"):
+    with pytest.raises(ValueError, match="25 positions"):
         model(some_ids(1, 25))
     state = model(some_ids(1, 20))[2]
     model(some_ids(1, 4), state)
-    with pytest.raises(ValueError, match="25 places"):
+    with pytest.raises(ValueError, match="25 positions"):
         model(some_ids(1, 5), state)
+
+
+@pytest.mark.parametrize("ids", [
+    torch.zeros(1, 3), torch.zeros(1, 3, dtype=torch.bool), torch.zeros(1, 3, dtype=torch.float64),
+    torch.zeros(3, dtype=torch.int64), torch.zeros(1, 3, 11, dtype=torch.int64),
+])  # fmt: skip
+def test_ids_are_integers_in_a_rectangle(book, ids):
+    with pytest.raises(ValueError, match=r"ids must be integers \(B, T\)"):
+        small(book)(ids)
+
+
+@pytest.mark.parametrize("sizes", [(12, 4), (7, 1), (9, 3)])
+def test_only_rotary_positions_need_an_even_width(book, sizes):
+    D, H = sizes
+    model = book["GPT"](11, D, H, 12, 2, rotary=False)
+    assert model(some_ids(2, 5))[0].shape == (2, 5, 11) and model.rotations is None
+    with pytest.raises(ValueError, match="odd"):
+        book["GPT"](11, D, H, 12, 2)
+
+
+def test_a_model_that_was_used_can_be_copied(book):
+    """A copy computes the same and probabilities nothing, and weights are averaged as torch does it."""
+    model, ids = small(book).train(), some_ids(2, 5)
+    model(ids)[0].sum().backward()
+    averaged, twin = AveragedModel(model), copy.deepcopy(model)
+    assert all(not layer.attention.weights.requires_grad for layer in model.layers)
+    expected = model(ids)[0]
+    for other in (twin, averaged):
+        torch.testing.assert_close(other(ids)[0], expected, **EXACT)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(1)
+    torch.testing.assert_close(twin(ids)[0], expected, **EXACT)
+    averaged.update_parameters(twin)
+    averaged.update_parameters(model)
+    for first, second, mean in zip(*(m.parameters() for m in (twin, model, averaged.module))):
+        torch.testing.assert_close(mean, (first + second) / 2, **EXACT)
+
+
+@pytest.mark.parametrize("n_groups, rotary", MODELS)
+def test_everything_new_is_made_where_the_model_is(book, n_groups, rotary):
+    """On the device `meta`, where a tensor of the CPU would not mix with the model's."""
+    with torch.device("meta"):
+        model = book["GPT"](11, 16, 4, 12, 2, n_groups=n_groups, rotary=rotary)
+        reader = book["GPTReader"](book["GPT"](11, 16, 4, 12, 2, n_groups=n_groups))
+        ids = torch.ones(2, 5, dtype=torch.int64)
+    logits, _, state = model(ids)
+    again, _, (known, kept) = model(ids[:, :2], state)
+    spoken, _ = reader.advance(ids, reader.start(ids, ids > 0))
+    found = [logits, again, known, kept, spoken, reader(ids, ids > 0, ids), *state]
+    assert {part.device.type for part in found} == {"meta"} and kept.shape[4] == 7
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("rotary", [True, False])
+def test_everything_new_has_the_models_precision(book, dtype, rotary):
+    model, ids = small(book, rotary=rotary).to(dtype), some_ids(2, 7)
+    whole, vectors, (known, kept) = model(ids)
+    assert {whole.dtype, vectors.dtype, kept.dtype} == {dtype} and known.dtype == torch.bool
+    _, _, state = model(ids[:, :4])
+    rest = model(ids[:, 4:], state)[0]
+    assert rest.dtype == dtype and whole.isfinite().all()
+    roughly = {"rtol": 0.1, "atol": 0.1 * float(whole.detach().abs().max())}
+    torch.testing.assert_close(rest, whole[:, 4:], **roughly)
 
 
 def test_dropout_acts_in_training_alone(book):
@@ -305,6 +418,28 @@ def test_padding_goes_to_the_front_in_order(book):
     source = torch.tensor([[1, 5, 6, 2, 0, 0], [1, 5, 6, 7, 8, 2], [1, 5, 2, 0, 0, 0]])
     found = reader.prompt(source, source > 0)
     assert found.tolist() == [[0, 0, 1, 5, 6, 2], [1, 5, 6, 7, 8, 2], [0, 0, 0, 1, 5, 2]]
+
+
+@pytest.mark.parametrize("mask, found", [
+    (torch.ones(2, 4), "torch.float32 of shape (2, 4)"), (torch.ones(2, 4, dtype=torch.int64), "torch.int64"),
+    (torch.ones(2, 1, 4, dtype=torch.bool), "(2, 1, 4)"), (torch.ones(4, dtype=torch.bool), "(4,)"),
+    (torch.ones(1, 4, dtype=torch.bool), "(1, 4)"), (torch.ones(2, 5, dtype=torch.bool), "(2, 5)"),
+])  # fmt: skip
+def test_the_readers_mask_is_boolean_like_the_word(book, mask, found):
+    _, reader, _ = reading_example(book)
+    source = torch.tensor([[1, 5, 6, 2], [1, 5, 2, 0]])
+    for call in (lambda: reader.start(source, mask), lambda: reader(source, mask, source)):
+        with pytest.raises(ValueError) as caught:
+            call()
+        assert "mask must be boolean of shape (2, 4)" in str(caught.value) and found in str(caught.value)
+
+
+def test_a_trained_reader_can_be_copied(book):
+    _, reader, pairs = reading_example(book)
+    book["train_transformer"](reader, pairs, 3, 0.01, 0, warm_up_steps=2, batch_size=4)
+    source, mask = book["pad_batch"]([word for word, _ in pairs])
+    assert not reader.training
+    torch.testing.assert_close(copy.deepcopy(reader)(source, mask, source), reader(source, mask, source))
 
 
 @pytest.mark.parametrize("n_groups", [4, 2, 1])
@@ -375,8 +510,8 @@ def test_it_learns_to_spell_through_chapter_2s_interface(book):
 # ---------------------------------------------------------------- sampling
 
 
-def logs(*shares):
-    return torch.tensor(shares, dtype=torch.float64).log()
+def logs(*probabilities):
+    return torch.tensor(probabilities, dtype=torch.float64).log()
 
 
 @pytest.mark.parametrize(
@@ -391,14 +526,15 @@ def test_the_nucleus_is_the_least_that_reaches_p(book, top_p, kept):
 
 def test_a_nucleus_of_one_cuts_nothing(book):
     logits = 6 * torch.randn(2000, 69, generator=torch.Generator().manual_seed(0))
-    shares = logits.softmax(-1)
-    assert (shares.cumsum(-1) - shares >= 1).any(), "rounding reaches one before the end, or this tests nothing"
-    assert torch.equal(book["sampling_probabilities"](logits, top_p=1.0) > 0, shares > 0)
+    probabilities = logits.softmax(-1)
+    before = probabilities.cumsum(-1) - probabilities
+    assert (before >= 1).any(), "rounding reaches one before the end, or this tests nothing"
+    assert torch.equal(book["sampling_probabilities"](logits, top_p=1.0) > 0, probabilities > 0)
 
 
 def test_ties_at_the_edge_keep_as_many_as_are_needed(book):
-    shares = book["sampling_probabilities"](logs(0.25, 0.25, 0.25, 0.25), top_p=0.6)
-    assert sorted(shares.tolist()) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
+    probabilities = book["sampling_probabilities"](logs(0.25, 0.25, 0.25, 0.25), top_p=0.6)
+    assert sorted(probabilities.tolist()) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_temperature_comes_before_the_cut(book):
@@ -413,7 +549,7 @@ def test_temperature_comes_before_the_cut(book):
     assert book["sampling_probabilities"](logits, 1e-3).tolist() == pytest.approx([1, 0, 0])
 
 
-def test_shares_of_a_batch_and_of_what_cannot_happen(book):
+def test_probabilities_of_a_batch_and_of_what_cannot_happen(book):
     torch.manual_seed(0)
     logits = torch.randn(2, 3, 7)
     logits[..., 2] = -math.inf

@@ -19,7 +19,6 @@ from tests import pages
 from tools import notebooks as nb
 
 sys.path.insert(0, str(nb.ROOT / "book" / "ext"))
-import book_links  # noqa: E402
 import book_results  # noqa: E402
 
 BUILD = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
@@ -32,8 +31,8 @@ FLAGS = [
 
 
 def build(folder, **environment):
-    """Build the book into `folder` and return what is there. Only the environment can name a repository."""
-    plain = {k: v for k, v in os.environ.items() if k != "GITHUB_REPOSITORY"}
+    """Build the book into `folder` and return what is there. Only `environment` can name a repository."""
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("GITHUB_")}
     done = subprocess.run(
         [*BUILD, "--path-output", str(folder), "--all", "-W", "-n", "--keep-going"],
         cwd=nb.ROOT,
@@ -156,40 +155,6 @@ def test_without_a_repository_the_buttons_are_absent(site):
     assert "sitemap.xml" not in site.files
 
 
-@pytest.mark.parametrize(
-    ("variable", "remote", "expected"),
-    [
-        ("owner/name", None, "owner/name"),
-        ("owner/name", "https://github.com/another/one.git", "owner/name"),
-        (None, "https://github.com/owner/name.git", "owner/name"),
-        (None, "https://github.com/owner/name", "owner/name"),
-        (None, "git@github.com:owner/na.me.git", "owner/na.me"),
-        (None, "ssh://git@github.com/owner/name.git", "owner/name"),
-        (None, "https://user:secret@github.com/owner/name.git", "owner/name"),
-        (None, "https://gitlab.com/owner/name.git", None),
-        (None, "https://notgithub.com/owner/name.git", None),
-        (None, "/srv/git/name.git", None),
-        (None, None, None),
-        ("nonsense", None, None),
-    ],
-)
-def test_which_repository(tmp_path, monkeypatch, variable, remote, expected):
-    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    if variable:
-        monkeypatch.setenv("GITHUB_REPOSITORY", variable)
-    if remote:
-        subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-        subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", remote], check=True)
-    assert book_links.find_repository(tmp_path) == expected
-
-
-def test_a_machine_without_git(tmp_path, monkeypatch):
-    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert book_links.find_repository(tmp_path) is None
-
-
 # ---------------------------------------------------------------- in a browser
 
 
@@ -224,7 +189,20 @@ def address(browser, site):
         server.shutdown()
 
 
+READABLE = 11  # pixels: the smallest text of an article, code with it
+
 LOOK = """async () => {
+  function small() {  // visible text of the article that is set smaller than can be read, each kind once
+    const found = {}, walker = document.createTreeWalker(document.querySelector('.bd-article') || document.body, 4);
+    while (walker.nextNode()) {
+      const e = walker.currentNode.parentElement;
+      if (!walker.currentNode.data.trim() || e.closest('svg, mjx-container, script, style, kbd')) continue;
+      const size = parseFloat(getComputedStyle(e).fontSize);
+      if (size >= READABLE || !e.checkVisibility()) continue;
+      found[`${e.tagName} ${e.className} ${size}`] = e.textContent.slice(0, 30);
+    }
+    return Object.entries(found).map(([kind, text]) => `${kind}: ${text}`);
+  }
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
   await Promise.all([...document.images].map(i => i.decode().catch(() => null)));
   const root = document.documentElement;
@@ -235,11 +213,12 @@ LOOK = """async () => {
       ...document.querySelectorAll('[data-mml-node=merror], mjx-merror, mjx-container [fill=red]')
     ].map(e => e.getAttribute('data-mjx-error') || e.textContent || 'an unknown command'),
     scroll: root.scrollWidth, client: root.clientWidth,
+    small: small(),
     images: [...document.images].map(i => ({src: i.getAttribute('src'), alt: i.alt, width: i.naturalWidth})),
     theme: root.dataset.theme,
     background: getComputedStyle(document.body).backgroundColor,
   };
-}"""
+}""".replace("READABLE", str(READABLE))
 
 
 def visit(browser, address, path, size=WIDTHS["desk"], scheme="light", then=None):
@@ -314,6 +293,65 @@ def test_images_load_and_say_what_they_show(visits):
         return [i["src"] for i in page.images if not i["width"] or not i["alt"].strip()]
 
     no(seen(visits, complaint), "images that do not load or have no alt text")
+
+
+def test_text_is_large_enough(visits):
+    no(seen(visits, lambda page: page.small), f"text smaller than {READABLE} pixels")
+
+
+CONTRAST = """async () => {
+  // Each kind of word in code once: axe takes a minute for the ten thousand words of a chapter.
+  for (const details of document.querySelectorAll('details')) details.open = true;
+  for (const fade of document.getAnimations()) fade.finish();  // axe passes over what is still transparent
+  const kinds = new Set();
+  for (const word of document.querySelectorAll('.highlight pre span')) {
+    if (word.id || word.children.length) continue;
+    if (kinds.has(word.className)) word.replaceWith(word.textContent);
+    else kinds.add(word.className);
+  }
+  const found = await axe.run(document, {runOnly: ['color-contrast'], resultTypes: ['violations']});
+  return found.violations.flatMap(rule => rule.nodes).map(node => {
+    const {fgColor, bgColor, contrastRatio, expectedContrastRatio} = node.any[0].data;
+    return `${fgColor} on ${bgColor} is ${contrastRatio}, not ${expectedContrastRatio}: ${node.html.slice(0, 80)}`;
+  });
+}"""
+
+
+def pale(style=""):
+    """What looks for text that its background drowns, with a style sheet more."""
+    from axe_playwright_python.base import AXE_FILE_PATH
+
+    def look(page):
+        if style:
+            page.add_style_tag(content=style)
+        page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
+        return page.evaluate(CONTRAST)
+
+    return look
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["book/results.html", "notebooks/01_sequences.html"])
+def test_text_stands_out_from_its_background(browser, address, path, scheme):
+    no(visit(browser, address, path, scheme=scheme, then=pale()).then, f"{path} ({scheme}): text that is too pale")
+
+
+@pytest.mark.parametrize(("scheme", "grey"), [("light", "#999"), ("dark", "#555")])
+def test_planted_pale_text_is_seen(browser, address, scheme, grey):
+    for words in (".bd-article p", ".highlight pre span.c1"):
+        style = f"{words} {{ color: {grey} !important }}"
+        assert visit(browser, address, "notebooks/01_sequences.html", scheme=scheme, then=pale(style)).then, style
+
+
+@pytest.mark.parametrize("rule", ["div.highlight pre { font-size: .25rem }", "p { font-size: .6rem }"])
+def test_planted_small_text_is_seen(browser, address, site, rule):
+    sheet = site.root / "_static" / "book.css"
+    before = sheet.read_text(encoding="utf-8")
+    try:
+        sheet.write_text(f"{before}\n.bd-article {rule}\n", encoding="utf-8")
+        assert visit(browser, address, "notebooks/01_sequences.html").small
+    finally:
+        sheet.write_text(before, encoding="utf-8")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests import form
+from tests.form import reading
 from tools import notebooks as nb
 
 PAGE = nb.ROOT / "book" / "when_training_fails.md"
@@ -151,8 +151,10 @@ def test_with_a_causal_mask_a_lot_is_a_lot(book, toy):
 @pytest.mark.parametrize("mask", ["none", "inverted"])
 def test_no_causal_mask(book, toy, monkeypatch, mask):
     """Targets are drawn by lot, so that only who looks ahead can guess them."""
-    masks = {"none": lambda n: torch.ones(n, n, dtype=torch.bool), "inverted": lambda n: torch.ones(n, n).triu() > 0}
-    monkeypatch.setitem(book, "causal_mask", masks[mask])
+    masks = {"none": torch.ones_like, "inverted": torch.triu}
+    monkeypatch.setitem(
+        book, "causal_mask", lambda n, device=None: masks[mask](torch.ones(n, n, dtype=torch.bool, device=device))
+    )
     model = toy.reader()
     assert train(book, model, lot(toy, 150), rate=0.01)[-1] < 0.5 * floor_by_lot(toy)
     assert looks_ahead(book, model, toy)
@@ -365,7 +367,9 @@ def known():
     for path in (nb.ROOT / "tests").glob("test_*.py"):
         tests |= set(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), flags=re.M))
     headings = {
-        path.stem: {slug(text) for cell in form.markdown_cells(nb.read(path)) for _, text in form.headings(cell.source)}
+        path.stem: {
+            slug(text) for cell in reading.markdown_cells(nb.read(path)) for _, text in reading.headings(cell.source)
+        }
         for path in nb.notebook_paths()
     }
     return tests, headings

@@ -8,6 +8,8 @@ the page on reproducibility takes them.
 With --elsewhere (make run NB=02 ELSEWHERE=1) the chapter runs a second time, with other arithmetic and on another
 number of threads, as a stand-in for another make of processor. Cells that depend on a training, whose digits move
 then, get the tag `trained`, and others lose it. It fails if a claim falls, or if what such a cell says in words moves.
+Where there is a real other machine: `--keep FOLDER` on each writes what came out to FOLDER/02_rnn.json (with
+`--stand-in` under the other arithmetic, and nothing else is written), and `--compare HERE THERE` tags by two such folders.
 
 With BOOK_SEED set the claims are checked and nothing is written: a book holds the outputs of seed 0.
 If a cell fails, its traceback is printed and the notebook is left as it was.
@@ -231,11 +233,25 @@ def retag(notebook, trained):
                 cell.metadata["tags"] = new
 
 
-def elsewhere(path, here, log=print):
-    """Run a chapter under other arithmetic, tag the cells of `here` that depend on a training, and return what is
-    wrong: claims that fall, and cells whose words or orders of magnitude move."""
-    log(f"{Path(path).name}, once more with other arithmetic")
-    there = run_cells(nb.read(path), elsewhere=True, fingerprints=True, log=log)
+def keep(run, path):
+    """Write a Run with its fingerprints, for `--compare`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held, errors = ({str(k): v for k, v in d.items()} for d in (run.held, run.errors))
+    path.write_text(json.dumps({"notebook": nbformat.writes(run.notebook), "held": held, "errors": errors}))
+
+
+def kept(path):
+    """The Run that `keep` wrote. Raises BookError if there is none."""
+    if not path.is_file():
+        raise nb.BookError(f"{path} is missing: write it with `python tools/execute.py ... --keep {path.parent}`")
+    data = json.loads(path.read_text())
+    held, errors = ({int(k): v for k, v in data[name].items()} for name in ("held", "errors"))
+    return Run(nbformat.reads(data["notebook"], as_version=4), errors=errors, held=held)
+
+
+def elsewhere(path, here, there):
+    """Tag the cells of `here` that depend on a training, given a Run under other arithmetic, and return what is wrong:
+    claims that fall, and cells whose words or orders of magnitude move."""
     found = [f"{Path(path).name}, elsewhere, cell {index} fails:\n{text}" for index, text in there.errors.items()]
     if not there.errors:
         normalise(there.notebook)
@@ -266,21 +282,41 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="+", help="a chapter number such as 02, a name, or a path")
     parser.add_argument("--elsewhere", action="store_true", help="run it under other arithmetic too, and tag `trained`")
+    parser.add_argument("--stand-in", action="store_true", help="run it under other arithmetic only; needs --keep")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write what came out there")
+    parser.add_argument("--compare", type=Path, nargs=2, metavar=("HERE", "THERE"), help="run nothing; tag by what was kept")
     options = parser.parse_args(arguments)
     seed, status = os.environ.get("BOOK_SEED"), 0
     try:
         for name in options.notebooks:
             path = nb.find_notebook(name)
             print(f"{path.name}")
-            run = execute(path, fingerprints=options.elsewhere)
-            for complaint in elsewhere(path, run) if options.elsewhere else []:
+            fingerprints = bool(options.elsewhere or options.keep)
+            if options.stand_in:
+                run = run_cells(nb.read(path), elsewhere=True, fingerprints=fingerprints, log=print)
+                keep(run, options.keep / f"{path.stem}.json")
+                status |= bool(run.errors)
+                continue
+            there = None
+            if options.compare:
+                run, there = (kept(folder / f"{path.stem}.json") for folder in options.compare)
+                if nb.source_hash(run.notebook) != nb.source_hash(nb.read(path)):
+                    raise nb.BookError(f"{path.name} has changed since {options.compare[0]} was written")
+            else:
+                run = execute(path, fingerprints=fingerprints)
+                if options.keep:
+                    keep(run, options.keep / f"{path.stem}.json")
+            if options.elsewhere:
+                print(f"{path.name}, once more with other arithmetic")
+                there = run_cells(nb.read(path), elsewhere=True, fingerprints=True, log=print)
+            for complaint in elsewhere(path, run, there) if there else []:
                 print(complaint, file=sys.stderr)
                 status = 1
             if seed:
                 print(f"{path.name}: its claims hold with BOOK_SEED={seed}. Nothing is written, since a seed is set.")
                 continue
             nb.write(run.notebook, path)
-            if path.resolve().parent == nb.NOTEBOOKS:
+            if path.resolve().parent == nb.NOTEBOOKS and not options.compare:
                 keep_measurement(path, run.seconds, run.peak)
             print(f"{path.name}: {run.seconds:.0f} s, {run.peak:.0f} MB, {path.stat().st_size / 1000:.0f} kB")
     except nb.BookError as error:

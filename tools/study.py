@@ -2,16 +2,23 @@
 
 studies/NAME.py holds `ABOUT` (one sentence), `USES` (the definitions it runs) and `run(book, report)`,
 which trains and returns a dictionary of plain numbers and lists. `book` is the namespace of those
-definitions, taken from the notebooks by tag. The result goes to studies/NAME.json together with how it
-came about and a hash of the definitions and of the script; a test rejects a study whose code has changed since.
+definitions, taken from the notebooks by tag. What several studies share stands in studies/common.py. The result
+goes to studies/NAME.json together with how it came about, a checksum of the results and a hash of the definitions
+and of the script; a test rejects a study whose code has changed since, or whose results were written by hand.
+
+Where code has changed and does the same,  python tools/study.py NAME --same "why"  says so in the stored file: it
+keeps the results and the hash they were measured with, and adds the hash of the code now and the reason. (--all: of
+every study whose code has changed.)
 """
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import platform
 import sys
 import time
+import types
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -19,65 +26,158 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tools import notebooks as nb
 
 LIMIT = 20_000  # bytes: the chapter that plots a study carries it
+COMMON = "common"  # studies/common.py, which is no study
 
 
-def script(name):
+def names():
+    """The studies that have a script."""
+    return sorted(path.stem for path in nb.STUDIES.glob("*.py") if path.stem != COMMON)
+
+
+def source(name):
     path = nb.STUDIES / f"{name}.py"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in nb.STUDIES.glob("*.py")))
-        raise nb.BookError(f"there is no study called {name!r}; there are: {known}")
-    spec = importlib.util.spec_from_file_location(f"study_{name}", path)
+    if not path.is_file() or name == COMMON:
+        raise nb.BookError(f"there is no study called {name!r}; there are: {', '.join(names())}")
+    return path.read_text(encoding="utf-8")
+
+
+def load_source(label, path):
+    spec = importlib.util.spec_from_file_location(label, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # as it is now, and not as it was cached
     return module
 
 
+def script(name):
+    """The study's module; `from studies import common` in it finds the file beside it."""
+    source(name)
+    package = types.ModuleType("studies")
+    before = sys.modules.get("studies")
+    sys.modules["studies"] = package
+    try:
+        if (nb.STUDIES / f"{COMMON}.py").is_file():
+            package.common = load_source(f"studies.{COMMON}", nb.STUDIES / f"{COMMON}.py")
+        return load_source(f"study_{name}", nb.STUDIES / f"{name}.py")
+    finally:
+        if before is None:
+            del sys.modules["studies"]
+        else:
+            sys.modules["studies"] = before
+
+
 def current_hash(name):
-    text = (nb.STUDIES / f"{name}.py").read_text(encoding="utf-8")
-    return nb.definitions_hash(script(name).USES, nb.definitions(), text)
+    """A hash of what the definitions, the script and, if it is imported, studies/common.py do."""
+    text = source(name)
+    found = nb.definitions_hash(script(name).USES, nb.definitions(), text)
+    if COMMON not in nb.bound_names(text):
+        return found
+    shared = nb.definitions_hash([], {}, (nb.STUDIES / f"{COMMON}.py").read_text(encoding="utf-8"))
+    return hashlib.sha256(f"{found} {shared}".encode()).hexdigest()[:16]
+
+
+def checksum(results):
+    """A hash of the results as a file holds them."""
+    text = json.dumps(json.loads(json.dumps(results)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stored(name):
+    path = nb.STUDIES / f"{name}.json"
+    if not path.is_file():
+        raise nb.BookError(f"studies/{name}.json is missing: run `make study NAME={name}`")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def by_hand(study):
+    """Whether the results are not those that a run stored."""
+    return study.get("checksum") != checksum(study["results"])
 
 
 def is_current(name):
-    """Whether the stored result comes from the definitions and the script as they are now."""
-    stored = json.loads((nb.STUDIES / f"{name}.json").read_text(encoding="utf-8"))
-    return stored["definitions"]["hash"] == current_hash(name)
+    """Whether the stored result comes from the definitions and the script as they are now, and from no other hand."""
+    study = stored(name)
+    return study["definitions"]["hash"] == current_hash(name) and not by_hand(study)
+
+
+def write(name, study):
+    text = json.dumps(study, indent=1) + "\n"
+    if len(text) > LIMIT:
+        raise nb.BookError(f"the result of {name} takes {len(text)} bytes; {LIMIT} is the most a chapter can carry")
+    nb.write_text(nb.STUDIES / f"{name}.json", text)
 
 
 def run(name):
     import torch
 
-    module = script(name)
+    module, code = script(name), current_hash(name)
     torch.set_num_threads(1)
     book = nb.load(module.USES)
     started = time.perf_counter()
     results = module.run(book, lambda message: print(message, flush=True))
-    table = nb.definitions()
+    if current_hash(name) != code:
+        raise nb.BookError(f"the code of {name} was changed while it ran: run it again")
     study = {
         "study": name,
         "about": module.ABOUT,
         "command": f"make study NAME={name}",
         "machine": f"{platform.machine()}, {book['device'].type}, torch {torch.__version__}, 1 thread",
         "seconds": round(time.perf_counter() - started),
-        "definitions": {"names": nb.needed(module.USES, table), "hash": current_hash(name)},
+        "definitions": {"names": nb.needed(module.USES, nb.definitions()), "hash": code},
+        "checksum": checksum(results),
         "results": results,
     }
-    text = json.dumps(study, indent=1) + "\n"
-    if len(text) > LIMIT:
-        raise nb.BookError(f"the result of {name} takes {len(text)} bytes; {LIMIT} is the most a chapter can carry")
-    (nb.STUDIES / f"{name}.json").write_text(text, encoding="utf-8")
+    write(name, study)
     return study
+
+
+def same(name, reason):
+    """Store that the code as it is now does what the code did that measured the results, and why.
+
+    Returns whether there was anything to store. The results stay as they are, and so does the hash they were
+    measured with, under `ran`. Raises BookError without a reason, or where the results were written by hand.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise nb.BookError("--same wants a reason: why does the code that has changed do the same?")
+    study = stored(name)
+    if "checksum" in study and by_hand(study):
+        raise nb.BookError(f"the results in studies/{name}.json are not those of a run: run `make study NAME={name}`")
+    old, code = study["definitions"], current_hash(name)
+    if code == old["hash"] and "checksum" in study:
+        return False
+    module, ran = script(name), old.get("ran", old["hash"])
+    definitions = {"names": nb.needed(module.USES, nb.definitions()), "hash": code}
+    if code != ran:
+        earlier = old.get("since", "")
+        since = earlier if reason in earlier else f"{earlier} {reason}".strip()
+        definitions |= {"ran": ran, "since": since}
+    new = {key: value for key, value in study.items() if key not in ("definitions", "checksum", "results")}
+    new |= {"about": module.ABOUT, "definitions": definitions}
+    write(name, new | {"checksum": checksum(study["results"]), "results": study["results"]})
+    return True
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name")
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--same", metavar="REASON", help="run nothing: say why the code now does the same")
+    parser.add_argument("--all", action="store_true", help="with --same: every study whose code has changed")
     options = parser.parse_args(arguments)
     try:
-        study = run(options.name)
+        if options.all == (options.name is not None):
+            raise nb.BookError(f"name one study, or --all with --same; there are: {', '.join(names())}")
+        if options.all and options.same is None:
+            raise nb.BookError("--all goes with --same only: running every study takes many hours")
+        if options.same is None:
+            study = run(options.name)
+            print(f"studies/{options.name}.json: {study['seconds']} s; ", end="")
+            print("now `make recaps` and execute the chapter that plots it")
+            return 0
+        for name in names() if options.all else [options.name]:
+            print(f"studies/{name}.json: {'stored' if same(name, options.same) else 'as it was'}")
     except nb.BookError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"studies/{options.name}.json: {study['seconds']} s; now `make recaps` and execute the chapter that plots it")
     return 0
 
 

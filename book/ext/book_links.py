@@ -1,29 +1,69 @@
 """Point the Colab, source and issue buttons at the repository this site is built from.
 
-The repository is read from GITHUB_REPOSITORY ("owner/name", set by GitHub Actions) or from the git
-remote `origin`. Where neither names a GitHub repository the buttons are left out, so none is dead.
+The repository is read from GITHUB_REPOSITORY ("owner/name", set by GitHub Actions) or from the git remote `origin`;
+a host that only the reader's ssh configuration knows is looked up there. Where neither names a GitHub repository the
+buttons are left out, so none is dead. The branch is GITHUB_BASE_REF or GITHUB_REF_NAME, or the one that `origin`
+calls its own, or main.
 """
 
 import os
 import re
 import subprocess
+from urllib.parse import quote, urlsplit
 
 COLAB = "https://colab.research.google.com"
 BRANCH = "main"
+HOSTS = {"github.com", "www.github.com", "ssh.github.com"}  # the last answers ssh on port 443
+
+
+def output(*command):
+    """What a command prints; nothing where it fails, hangs or is not installed."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def split_remote(remote):
+    """(host, path, whether it is reached by ssh) of a git remote; the host is "" for a folder."""
+    if "://" in remote:
+        parts = urlsplit(remote)
+        return (parts.hostname or "").lower(), parts.path, parts.scheme in ("ssh", "git+ssh")
+    host, colon, path = remote.partition(":")  # user@host:path
+    if not colon or "/" in host:
+        return "", remote, False
+    return host.rpartition("@")[2].lower(), path, True
+
+
+def real_host(alias):
+    """What ssh calls a host: an alias in the reader's configuration stands for another name."""
+    if not re.fullmatch(r"\w[\w.-]*", alias):  # never an option of ssh
+        return ""
+    match = re.search(r"^hostname (\S+)$", output("ssh", "-G", alias), re.M)
+    return match.group(1).lower() if match else ""
 
 
 def find_repository(folder):
     """Return "owner/name" of the GitHub repository, or None."""
     slug = os.environ.get("GITHUB_REPOSITORY", "")
     if not slug:
-        command = ["git", "-C", str(folder), "remote", "get-url", "origin"]
-        try:
-            remote = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-        except OSError:  # no git here: the book was downloaded, not cloned
-            remote = ""
-        match = re.search(r"\bgithub\.com[:/](.+?)(?:\.git)?/?$", remote)
-        slug = match.group(1) if match else ""
+        host, path, ssh = split_remote(output("git", "-C", str(folder), "remote", "get-url", "origin"))
+        if host in HOSTS or (ssh and real_host(host) in HOSTS):
+            slug = path.strip("/").removesuffix(".git")
     return slug if re.fullmatch(r"[\w.-]+/[\w.-]+", slug) else None
+
+
+def find_branch(folder):
+    """The branch that the buttons lead to. A pull request has the one it is made against."""
+    named = os.environ.get("GITHUB_BASE_REF") or os.environ.get("GITHUB_REF_NAME")
+    head = output("git", "-C", str(folder), "symbolic-ref", "--short", "refs/remotes/origin/HEAD")
+    return quote(named or head.removeprefix("origin/") or BRANCH)
+
+
+def site_address(slug):
+    """The address that GitHub Pages gives a site: that of a repository named owner.github.io is the owner's own."""
+    owner, name = slug.lower().split("/")[0], slug.split("/")[1]
+    return f"https://{owner}.github.io/" + ("" if name.lower() == f"{owner}.github.io" else f"{name}/")
 
 
 def add_links(app, config):
@@ -31,17 +71,15 @@ def add_links(app, config):
     if slug is None:
         config.html_theme_options.pop("launch_buttons", None)
         return
-    owner, name = slug.split("/")
     config.html_theme_options.update(
         repository_url=f"https://github.com/{slug}",
-        repository_branch=BRANCH,
+        repository_branch=find_branch(app.srcdir),
         use_repository_button=True,
         use_source_button=True,
         use_issues_button=True,
         launch_buttons={"colab_url": COLAB, "notebook_interface": "jupyterlab"},
     )
-    # The address that GitHub Pages gives a project's site.
-    config.html_baseurl = config.ogp_site_url = f"https://{owner.lower()}.github.io/{name}/"
+    config.html_baseurl = config.ogp_site_url = site_address(slug)
     config.sitemap_url_scheme = "{link}"
 
 

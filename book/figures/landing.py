@@ -1,13 +1,11 @@
-"""Draw the landing page's figure:  python book/figures/landing.py   (--check: only say whether it is stale)
+"""Draw the landing page's figure:  python book/figures/landing.py   (tests/test_pages.py says when it is stale)
 
 The word *knight* is read twice. Above, by a recurrent network: what k said has to pass through six states
 before the sound N is spoken. Below, by attention: every letter is one step from the sound. It is a sketch of
 the book's argument, not a measurement.
 """
 
-import argparse
 import io
-import sys
 from contextlib import contextmanager
 from pathlib import Path as File
 
@@ -263,25 +261,12 @@ def path(theme):
     return ASSETS / f"landing-{theme}.svg"
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 if a file is not what this script draws"
-    )
-    options = parser.parse_args(arguments)
-    stale = []
+def main():
     for theme in THEMES:
         fresh = render(theme)
-        if options.check:
-            if not path(theme).is_file() or path(theme).read_bytes() != fresh:
-                stale.append(path(theme).name)
-        else:
-            path(theme).write_bytes(fresh)
-            print(f"{path(theme).name}: {len(fresh) / 1000:.0f} kB")
-    if stale:
-        print(f"{', '.join(stale)}: not what the script draws; run python book/figures/landing.py", file=sys.stderr)
-    return 1 if stale else 0
+        path(theme).write_bytes(fresh)
+        print(f"{path(theme).name}: {len(fresh) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

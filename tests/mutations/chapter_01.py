@@ -13,6 +13,7 @@ MISTAKES = {
         ('"knight though', '"night though', "another word than the one later chapters draw"),
     ],
     "word_families": [
+        ("if isinstance(words, str):", "if False:", "the letters of a string are taken for words"),
         ("parent[b] = a", "parent[a] = b", "the longest word of a family, not the shortest, names it"),
         ("parent[b] = a", "parent[word] = a", "a word is linked, and not the family it belongs to"),
         ('re.sub("i$", "y", stem), ', "", "cities and city are strangers"),
@@ -23,9 +24,9 @@ MISTAKES = {
         ("{word: find(word) for word in parent}", "dict(parent)", "pointers are not followed to their end"),
     ],
     "split_by_family": [
-        ("stems[word] in shown or lot >= 85", "lot >= 85", "the words that are drawn may be training words"),
+        ("stems[word] in shown or bucket >= 85", "bucket >= 85", "the words that are drawn may be training words"),
         ("hashlib.sha256(stems[word].encode())", "hashlib.sha256(word.encode())", "words are dealt out, not families"),
-        ("if lot < 80 else", "if lot < 70 else", "70 in 100 are for training, and 15 for dev"),
+        ("if bucket < 80 else", "if bucket < 70 else", "70 in 100 are for training, and 15 for dev"),
         ('"family", [stems[word] for word in words]', '"family", words', "the family of a word is the word"),
     ],
     "Vocabulary": [
@@ -39,16 +40,18 @@ MISTAKES = {
         ("if i > self.END]", "if i > self.PAD]", "marks are decoded as symbols"),
     ],
     "pad_batch": [
-        ("torch.arange(longest) < lengths", "torch.arange(longest) <= lengths", "the mask is one place too long"),
+        ("torch.arange(longest) < lengths", "torch.arange(longest) <= lengths", "the mask is one position too long"),
         ("torch.arange(longest) < lengths[:, None]", "ids != pad", "a symbol that equals the padding is masked"),
         ("*[pad] * (", "*[0] * (", "padding is 0 whatever was asked for"),
         ("[*sequence, *[pad] * (longest - len(sequence))]", "[*[pad] * (longest - len(sequence)), *sequence]",
          "padding in front"),
+        ("any(isinstance(row[0], str) for row in rows)", "False", "symbols are not refused as such"),
+        ("ids.dtype != torch.int64 or ", "", "fractions pass as ids"),
     ],
     "length_batches": [
         ("range(0, len(order), batch_size)", "range(0, len(order) - batch_size + 1, batch_size)",
          "the last and partial batch is lost"),
-        ("np.lexsort((ties, lengths))", "np.lexsort((lengths, ties))", "sorted by lot, and ties by length"),
+        ("np.lexsort((ties, lengths))", "np.lexsort((lengths, ties))", "sorted at random, and ties by length"),
         ("generator.shuffle(batches)", "pass", "short batches always come first"),
         ("np.zeros(len(lengths)) if generator is None else generator.random(len(lengths))", "np.zeros(len(lengths))",
          "words of one length always keep the same company"),
@@ -66,6 +69,7 @@ MISTAKES = {
         ("if not n1 * n2 * n3 * n4:", "if not n1 * n2:", "an estimate from no n-gram at all"),
     ],
     "KneserNey": [
+        ("if isinstance(words, str):", "if False:", "the letters of a string are taken for words"),
         ("self.total[gram[:-1]] += n", "self.total[gram[:-1]] += 1", "a context's total counts kinds"),
         ("self.freed[gram[:-1]] += self._discount(gram)", "self.freed[gram[:-1]] += 0.5",
          "what is freed is not what was discounted"),

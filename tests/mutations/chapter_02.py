@@ -1,5 +1,5 @@
-"""The mistakes that `make mutants` plants in chapter 2, the recurrent network: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+"""The mistakes that `make mutants` plants in chapter 2, the recurrent network: for each definition (a text that stands
+once in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "rnn_forward": [
@@ -19,6 +19,8 @@ MISTAKES = {
         ("        parameter[index] = kept\n    return", "    return", "the parameter is not restored"),
     ],
     "RNN": [
+        ("if x.shape[1] == 0:", "if False:", "an empty sequence is not refused"),
+        ("x.dim() != 3 or x.shape[2] != self.W_x.shape[1]", "False", "an input of another shape is not refused"),
         ("torch.tanh(x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b)", "x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b",
          "tanh dropped"),
         ("h @ self.W_h.T", "h @ self.W_h", "the recurrent matrix transposed"),
@@ -31,15 +33,23 @@ MISTAKES = {
          "the last state without the axis of layers"),
     ],
     "symbol_bits": [
+        (" or ids.shape[1] < 2:", ":", "a start mark alone is not refused"),
+        ("ids.dtype != torch.int64 or ", "", "numbers of another kind are not refused"),
         ("[0], ids[:, 1:]", "[0], ids[:, :-1]", "targets not shifted"),
         ("nats * mask / math.log(2)", "nats / math.log(2)", "padding not masked in the loss"),
         ("nats * mask / math.log(2)", "nats * mask", "nats for bits"),
     ],
     "word_bits": [
+        (" or len(sequence) < 2:", ":", "a start mark alone is scored or not, by its batch mates"),
+        ("isinstance(sequence, str) or ", "", "a word is not refused as one"),
+        ("    model.eval()\n", "", "scored with dropout, if the model trains"),
+        ("    model.train(training)\n", "", "the training mode is not put back"),
         ("zip(batch, bits", "zip(sorted(batch), bits", "words of a batch get each other's bits"),
         ("row[real]", "row", "zeros of the padding count as symbols"),
     ],
     "train_letter_model": [
+        ("    model.train()\n", "", "it trains without dropout, if the model came in evaluation mode"),
+        ("\n    model.eval()", "", "dropout is still on after training"),
         ("nn.utils.clip_grad_norm_(model.parameters(), clip)", "nn.utils.clip_grad_value_(model.parameters(), clip)",
          "clipping by value"),
         ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
@@ -59,6 +69,7 @@ MISTAKES = {
         ("(a.sum() - b.sum()) / weights.sum()", "(a.sum() - b.sum()) / len(a)", "the difference ignores the weights"),
     ],
     "sample_words": [
+        ("count < 1 or longest < 1", "False", "no word and no letter are not refused"),
         (".cpu() / temperature", ".cpu() * temperature", "multiplied by the temperature"),
         ("logits[:, [vocabulary.PAD, vocabulary.START]] = -math.inf", "pass", "marks are drawn"),
         ("model(ids[:, -1:].to(device), state)", "model(ids[:, -1:].to(device))",

@@ -24,6 +24,9 @@ MISTAKES = {
         ("factor ** np.arange(len(median))", "factor * np.arange(len(median))", "a straight line for a power"),
         ('yscale="log", ', "", "no logarithmic axis"),
         ("axis.plot(median, label", "axis.plot(norms.mean(0), label", "the mean for the median"),
+        ("style = LOOK.get(model, {})", "style = {}", "a model has another colour in every figure"),
+        ('if dashes != style["linestyle"]]', "]", "a variant may have the dashes of its model"),
+        ("(styles or {}).get(label, style)", "style", "the styles asked for are ignored"),
     ],
     "factor_per_step": [
         ("np.log(norms[:, start:]).mean(0)", "np.log(norms[:, start:].mean(0))", "the logarithm of the mean"),
@@ -41,6 +44,7 @@ MISTAKES = {
          "letters to come, not past"),
         ("X[half:].flatten(0, 1)", "X[-half:].flip(0).flatten(0, 1)", "sequences scored by each other's letters"),
         ("if start >= ids.shape[1]:", "if False:", "a distance past the first letter is not refused"),
+        ("states.shape[:2] != ids.shape or len(ids) < 2", "False", "letters of other sequences are not refused"),
         ("penalty * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)", "0", "no penalty"),
     ],
     "adding_batch": [
@@ -54,6 +58,9 @@ MISTAKES = {
         ("[0][:, -1]", "[0].mean(1)", "answers from the mean state"),
     ],
     "train_adding": [
+        ("        model.train()\n", "", "it trains without dropout"),
+        ("            model.eval()\n", "", "scored with dropout"),
+        ("\n    model.eval()\n    return", "\n    return", "dropout is still on after training"),
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
         ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("errors[-1] < 1 / 60", "errors[-1] < 1 / 6", "answering 1 counts as solved"),

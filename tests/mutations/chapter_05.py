@@ -13,5 +13,8 @@ MISTAKES = {
         ("z * h + (1 - z) * new", "h + (1 - z) * new", "nothing is forgotten"),
         (" if h0 is None else h0", "", "a given state is ignored"),
         ("bound = hidden_size**-0.5", "bound = input_size**-0.5", "it starts by the width of the input"),
+        ("if h.shape != (len(x), len(self.b_h)):", "if h.shape[-1] != len(self.b_h):",
+         "one state is used for the whole batch in silence"),
+        ("x.new_zeros(len(x),", "torch.zeros(len(x),", "the first state is on the CPU and in 32 bits"),
     ],
 }

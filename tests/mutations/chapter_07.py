@@ -1,7 +1,19 @@
-"""The mistakes that `make mutants` plants in chapter 7, the encoder-decoder: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+"""The mistakes that `make mutants` plants in chapter 7, the encoder-decoder: for each definition (a text that stands
+once in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
+    "reading_data": [
+        ('Vocabulary(letter for word in rows["train"]["word"]',
+         'Vocabulary(letter for part in rows.values() for word in part["word"]', "letters of dev and test words too"),
+        ('for listed in rows["train"]["pronunciations"]',
+         'for part in rows.values() for listed in part["pronunciations"]', "phonemes of dev and test words too"),
+        ("for answer in listed]", "for answer in listed[:1]]", "phonemes of first pronunciations only"),
+    ],
+    "reading_pairs": [
+        ("for answer in listed", "for answer in listed[:1]", "only the first pronunciation"),
+        ("letters.encode(word)", "letters.encode(word)[1:-1]", "letters without marks"),
+        ("answer.split()", "answer", "a pronunciation's characters for its phonemes"),
+    ],
     "Encoder": [
         ("mask.sum(1).cpu(), nn.utils.rnn", "torch.full((len(mask),), len(mask[0])), nn.utils.rnn",
          "padding not masked"),
@@ -21,11 +33,13 @@ MISTAKES = {
         ("self.start(source, mask))[0]", "self.start(source, mask | True))[0]",
          "padding not masked in teacher forcing"),
         ("self.output(self.dropout(mixed))", "self.output(mixed)", "no dropout before the output"),
+        ("if bidirectional and hidden_size % 2:", "if hidden_size % 2:", "one direction may not have an odd width"),
     ],
     "forced_log_probabilities": [
         ("target[:, 1:, None]", "target[:, :-1, None]", "targets not shifted"),
         ("real[:, 1:]", "real[:, :-1]", "the padding after the end mark counts"),
-        ("zip(batch, log_probabilities", "zip(sorted(batch), log_probabilities", "words of a batch get each other's scores"),
+        ("zip(batch, log_probabilities", "zip(sorted(batch), log_probabilities",
+         "words of a batch get each other's scores"),
         (".log_softmax(-1)", ".log_softmax(1)", "softmax over the wrong axis"),
     ],
     "train_reader": [
@@ -44,13 +58,21 @@ MISTAKES = {
     "read_greedily": [
         ("ids.shape[1] <= longest", "ids.shape[1] < longest", "a reading one symbol too short"),
         ("(ids == vocabulary.END).any(1).all()", "(ids == vocabulary.END).any()", "the first word that ends stops all"),
-        ("[vocabulary.PAD, vocabulary.START]] = -math.inf", "[vocabulary.START]] = -math.inf", "padding is read out"),
+        ("[vocabulary.PAD, vocabulary.START]", "[vocabulary.START]", "padding is read out"),
+        ("logits.index_fill(", "logits.index_fill_(", "the model's own logits are written into"),
         ("zip(batch, ids", "zip(sorted(batch), ids", "words of a batch get each other's readings"),
         ("logits, state = model.advance(ids[:, -1:], state)", "logits, _ = model.advance(ids[:, -1:], state)",
          "the decoder starts anew at every step"),
         ("if any(len(source) <= 2 for", "if any(len(source) < 2 for", "an empty word is not refused"),
     ],
+    "score_reader": [
+        ('for word in rows["word"]]', 'for word in sorted(rows["word"])]', "words in another order than their answers"),
+        ("sources, phonemes, batch_size)", "sources, phonemes)", "the batch size is ignored"),
+        ("read_greedily(model, sources, phonemes", "read_greedily(model, sources, letters",
+         "readings spelt in the letters' symbols"),
+    ],
     "edit_distance": [
+        ("for sequence in (a, b):", "for sequence in (a,):", "a string as the answer is not refused"),
         ("diagonal + (x != y)", "diagonal + 2 * (x != y)", "edit distance without substitution"),
         ("diagonal + (x != y)", "diagonal + 1", "equal symbols cost an edit"),
         ("row[j - 1] + 1, ", "", "no insertions"),
@@ -60,7 +82,9 @@ MISTAKES = {
     "reading_errors": [
         ("for answer in listed)", "for answer in listed[:1])", "a pronunciation list cut to its first"),
         ("len(answer.split()))", "len(answer))", "a pronunciation's length in letters"),
-        ("edit_distance(reading, answer.split())", "edit_distance(reading, answer)", "phonemes compared with letters"),
+        ("edit_distance(reading, answer.split())", "edit_distance(reading, list(answer))",
+         "phonemes compared with letters"),
+        ("if isinstance(listed, str):", "if False:", "a string of phonemes is taken for a list of pronunciations"),
         (" or not all(pronunciations)", "", "a word without a pronunciation is not refused"),
     ],
     "beam_search": [
@@ -68,8 +92,7 @@ MISTAKES = {
          "beam without its length rule while it searches"),
         ("(total / length**alpha)", "total", "beam without its length rule when it ranks"),
         ("total.shape) - 1  # without", "total.shape)  # without", "the start mark counts as a symbol said"),
-        ("0, total.shape\n            ) - ended.int()", "0, total.shape\n            )",
-         "an ended reading grows in length"),
+        ("length = length - ended.int()", "length = length", "an ended reading grows in length"),
         ("total[:, 0] = 0", "total[:] = 0", "the beam is filled with one reading"),
         ("(first + choice // gain.shape[-1])", "(choice // gain.shape[-1])",
          "all words go on from the first word's beam"),
@@ -78,7 +101,10 @@ MISTAKES = {
         ("gain[..., vocabulary.PAD].masked_fill_(ended, 0)", "pass", "an ended reading is thrown out"),
         ("gain[..., [vocabulary.PAD, vocabulary.START]] = -math.inf", "gain[..., vocabulary.PAD] = -math.inf",
          "the start mark is read out"),
-        ("(score - 1e9 * ~ended.cpu())", "score", "readings without an end come first"),
+        ("(not entry[0], -entry[1])", "-entry[1]", "readings without an end come first"),
+        ("(not entry[0], -entry[1])", "not entry[0]", "the readings of a beam are left unsorted"),
+        ("(not entry[0], -entry[1])", "-torch.tensor(entry[1] - 1e9 * (not entry[0])).item()",
+         "a constant drowns the scores of readings without an end"),
         ("and not ended.all()", "and not ended.any()", "the first reading that ends stops all"),
         ("ids.shape[1] <= longest", "ids.shape[1] < longest", "a reading one symbol too short"),
         ("if width < 1:", "if width < 0:", "a beam of nothing is not refused"),
@@ -100,11 +126,12 @@ MISTAKES = {
         ("if counts.sum() == 0:", "if False:", "no words are not refused"),
     ],
     "misread_positions": [
-        ("places |= {j - 1} if differ", "places |= {j} if differ", "places off by one"),
-        ("places.add(max(j - 1, 0))", "places.add(j - 1)", "a symbol too many at the front has place -1"),
+        ("positions |= {j - 1} if differ", "positions |= {j} if differ", "positions off by one"),
+        ("positions.add(max(j - 1, 0))", "positions.add(j - 1)", "a symbol too many at the front has position -1"),
         ("least[i][j - 1] + 1 else", "least[i][j - 1] else", "left out and put in are confused"),
         ("differ = not (i and j) or reading[i - 1] != answer[j - 1]", "differ = True",
          "equal symbols count as misread"),
         ("if not answer:", "if False:", "an empty answer is not refused"),
+        ("for sequence in (reading, answer):", "for sequence in (reading,):", "a string as the answer is not refused"),
     ],
 }

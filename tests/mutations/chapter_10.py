@@ -17,10 +17,17 @@ MISTAKES = {
         ("weights * sees", "weights", "a query that sees nothing looks everywhere"),
         ("(context * sees)", "context", "a query that sees nothing hears everything"),
         ("return self.output(context), ", "return context, ", "no map after the heads"),
-        ("mask[..., None, :, :]", "mask[None]", "the mask of one word for each head"),
+        ("mask = mask[:, None]", "mask = mask[None]", "the mask of one word for each head"),
+        ("mask.shape[1:] in", "mask.shape[-2:] in", "a mask of padding passes for one of pairs"),
+        ("mask.dtype != torch.bool or not fits", "not fits", "a mask of numbers is not refused"),
+        (" and len(mask) in (1, B)", "", "a mask of another batch is not refused by name"),
+        ("torch.ones(1, 1, S, dtype=torch.bool, device=query.device)", "torch.zeros(1, 1, S, dtype=torch.bool, "
+         "device=query.device)", "without a mask nobody sees anything"),
+        (", device=query.device", "", "the mask for all is on the CPU"),
         ("if d_model % n_heads:", "if False:", "heads that do not divide the width are not refused"),
     ],
     "causal_mask": [
+        (", device=device)", ")", "the causal mask is always on the CPU"),
         (".tril()", "", "no causal mask"),
         (".tril()", ".triu()", "mask inverted"),
         (".tril()", ".tril(-1)", "a place may not look at itself"),

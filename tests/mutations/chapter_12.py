@@ -1,22 +1,27 @@
-"""The mistakes that `make mutants` plants in chapter 12, the Transformer: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+"""The mistakes that `make mutants` plants in chapter 12, the Transformer: for each definition (a text that stands once
+in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "PositionalEmbedding": [
         ("self.positions[: ids.shape[1]]", "self.positions[1 : ids.shape[1] + 1]", "positions off by one"),
         (" * math.sqrt(self.table.embedding_dim)", "", "embeddings not scaled by the root of the width"),
-        ("positions * sinusoids", "sinusoids", "positions though none were asked for"),
+        (" if positions else torch.zeros(longest, d_model)", "", "positions though none were asked for"),
+        ("sinusoids(longest, d_model) if positions else torch.zeros(longest, d_model)",
+         "positions * sinusoids(longest, d_model)", "an odd width refused where no positions are added"),
         ("std=d_model**-0.5", "std=1.0", "embeddings start far too long"),
         ("self.dropout(x + self", "(x + self", "no dropout on what enters"),
         ("if ids.shape[1] > len(self.positions):", "if False:", "too long a word is not refused by name"),
         ("persistent=False", "persistent=True", "the table is stored with the weights"),
     ],
     "LayerNorm": [
-        ("x = x - x.mean(-1, keepdim=True)", "pass", "not moved to mean 0"),
-        ("x.square().mean(-1, keepdim=True)", "x.square().sum(-1, keepdim=True) / (x.shape[-1] - 1)",
+        ("y = y - y.mean(-1, keepdim=True)", "pass", "not moved to mean 0"),
+        ("y.square().mean(-1, keepdim=True)", "y.square().sum(-1, keepdim=True) / (y.shape[-1] - 1)",
          "divided by D - 1"),
         ("(variance + self.eps).sqrt()", "(variance.sqrt() + self.eps)", "epsilon outside the root"),
         (" + self.bias", "", "no shift"),
+        ("x if x.dtype == torch.float64 else x.float()", "x", "squares in 16 bits overflow"),
+        ("x if x.dtype == torch.float64 else x.float()", "x.float()", "64 bits are cut to 32"),
+        (".to(x.dtype)", "", "16 bits in, 32 bits out"),
     ],
     "Residual": [
         ("return x + self.dropout(sublayer(self.norm(x)))", "return self.dropout(sublayer(self.norm(x)))",
@@ -51,9 +56,9 @@ MISTAKES = {
         ("self.residuals[2](x, self.feed_forward)", "self.residuals[1](x, self.feed_forward)", "one norm does for two"),
     ],
     "Transformer": [
-        ("causal_mask(target.shape[1]).to(target.device)", "causal_mask(target.shape[1]).to(target.device) | True",
+        ("causal_mask(target.shape[1], target.device)", "(causal_mask(target.shape[1], target.device) | True)",
          "no causal mask"),
-        ("causal_mask(target.shape[1]).to(target.device)", "causal_mask(target.shape[1]).to(target.device).T",
+        ("causal_mask(target.shape[1], target.device)", "causal_mask(target.shape[1], target.device).T",
          "mask inverted"),
         ("x = layer(x, mask[:, None])", "x = layer(x, mask[:, None] | True)", "padding not masked in the encoder"),
         ("memory, mask[:, None])", "memory, mask[:, None] | True)", "padding not masked in the decoder"),
@@ -65,6 +70,8 @@ MISTAKES = {
         ("nn.init.xavier_uniform_(weights)", "pass", "matrices start as nn.Linear's do"),
         ("EncoderLayer(*sizes) for", "EncoderLayer(*sizes[:-1]) for", "the encoder keeps the plain attention"),
         ("for layer in self.decoder:", "for layer in self.decoder[:1]:", "one decoder layer runs"),
+        ("mask.dtype != torch.bool or mask", "mask", "a mask of numbers is taken"),
+        ("torch.bool or mask.shape != source.shape:", "torch.bool:", "a mask for one word is taken for all"),
     ],
     "transformer_parameters": [
         ("2 * attention + network + 3 * norm", "attention + network + 3 * norm", "a decoder layer with one attention"),
@@ -85,6 +92,7 @@ MISTAKES = {
         ("1 - (step - 1) / steps)", "1.0)", "the rate does not fall"),
     ],
     "train_transformer": [
+        ("if not any(target[1:]):", "if False:", "a target of padding alone is trained on"),
         ("target[:, 1:], ignore_index=0", "target[:, :-1], ignore_index=0", "targets not shifted"),
         ("ignore_index=0, ", "", "label smoothing on padding, and padding as a target"),
         ("label_smoothing=smoothing", "label_smoothing=0.0", "targets are not smoothed"),

@@ -1,15 +1,24 @@
-"""The mistakes that `make mutants` plants in chapter 13, translation: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+"""The mistakes that `make mutants` plants in chapter 13, translation: for each definition (a text that stands once
+in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "load_multi30k": [
         ("os.path.isdir(folder)", "True", "a folder that is not there is not named"),
-        ('folder or "bentrevett/multi30k"', '"bentrevett/multi30k"', "the local copy is ignored"),
+        ("    if folder:\n", "    if False:\n", "the local copy is ignored"),
+        ("os.path.isfile(path)", "True", "a missing file is not named"),
+        ("except (ValueError, KeyError, TypeError):", "except KeyboardInterrupt:", "a damaged line is not named"),
+        ('row[key] + ""', "row[key]", "what is no text is taken"),
+        ("enumerate(lines, start=1)", "enumerate(lines)", "the line before is called damaged"),
+        ("if found != size:", "if False:", "half a file is taken for the whole"),
+        ("if found != size:", "if found == 0:", "a file cut short is taken for the whole"),
+        ("if split in data else 0", "", "a split that is missing is not named"),
         ("raise SystemExit(f\"{advice} (", "raise SystemExit(f\"(", "no advice when the data cannot be had"),
     ],
     "split_words": [
-        ('re.sub("[_^$▁]", " ", text.lower())', "text.lower()", "marks of the vocabulary stay in the text"),
+        ('re.sub("[_^$▁]", " ", text)', "text", "marks of the vocabulary stay in the text"),
         ("text.lower()", "text", "capitals stay"),
+        ('unicodedata.normalize("NFC", text.lower())', "text.lower()", "an accent apart splits its word"),
+        ('.replace("\\ufeff", "")', "", "a byte order mark is a token"),
         ('r"▁?\\w+|▁?[^\\w▁]"', 'r"▁?\\w+|[^\\w▁]"', "a mark loses the space before it"),
         ('if text == "▁":', "if not text:", "an empty text is not refused"),
     ],
@@ -31,7 +40,7 @@ MISTAKES = {
          "if pair not in self.ranks:\n                return (word,)",
          "a word that cannot be joined whole is not split"),
         ('{"▁", *"".join(counts), ', "{", "single characters are no symbols"),
-        ("strange = set(pieces) - self.symbols", "strange = set()", "unknown characters are not refused"),
+        ("strange = set(tokens) - self.symbols", "strange = set()", "unknown characters are not refused"),
         ('.replace("▁", " ").strip()', '.replace("▁", " ")', "a space at the beginning"),
         ('.replace("▁", " ").strip()', '.replace("▁", "")', "no spaces"),
     ],
@@ -46,6 +55,7 @@ MISTAKES = {
          "the last pair's length, not the longest"),
     ],
     "train_translator": [
+        ("if not any(target[1:]):", "if False:", "a target of padding alone is trained on"),
         ("target[:, 1:][real]", "target[:, :-1][real]", "targets not shifted"),
         ("logits[real], target[:, 1:][real]", "logits.flatten(0, 1), target[:, 1:].flatten()",
          "label smoothing on padding"),
@@ -62,6 +72,9 @@ MISTAKES = {
         ("\n    model.eval()", "", "dropout stays on after training"),
     ],
     "bleu_counts": [
+        ("if isinstance(tokens, str):", "if False:", "a text is scored by its characters"),
+        ("for tokens in (hypothesis, reference):\n        if", "for tokens in (hypothesis,):\n        if",
+         "a reference not yet cut is scored by its characters"),
         ("(found & wanted).total()", "sum(found[k] for k in found if k in wanted)",
          "a word repeated is matched each time"),
         ("range(len(tokens) - n + 1)", "range(len(tokens) - n)", "the last n-gram is missing"),

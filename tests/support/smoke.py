@@ -7,6 +7,7 @@ that does not fit. Not a test of what a chapter says; `make run` is that.
 
 import ast
 import contextlib
+import inspect
 import io
 import sys
 import time
@@ -26,8 +27,16 @@ TRAINERS = [
 ]
 
 
+CACHED = {}  # the small dictionary, which takes a second to make
+
+
 class Shorten(ast.NodeTransformer):
-    """No assertions; a constant called STEPS or ..._STEPS is small."""
+    """No assertions; a constant called STEPS or ..._STEPS is small. With `loops`, a loop over a range that has a step
+    of training in it takes few of them.
+    """
+
+    def __init__(self, loops=False):
+        self.loops = loops
 
     def visit_Assert(self, node):
         return ast.copy_location(ast.Pass(), node)
@@ -38,23 +47,46 @@ class Shorten(ast.NodeTransformer):
             node.value = ast.copy_location(ast.Constant(STEPS), node.value)
         return self.generic_visit(node)
 
+    def visit_For(self, node):
+        self.generic_visit(node)
+        if self.loops and any(isinstance(n, ast.Attribute) and n.attr == "backward" for n in ast.walk(node)):
+            for call in ast.walk(node.iter):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range":
+                    whole = ast.Call(call.func, call.args, call.keywords)
+                    few = ast.Slice(upper=ast.Constant(STEPS))
+                    call.func, call.keywords = ast.Name("list", ast.Load()), []
+                    call.args = [ast.Subscript(whole, few, ast.Load())]
+        return node
+
 
 def short_trainer(train):
-    def wrapped(model, data, steps, *arguments, **options):
-        options["every"] = 1
-        if len(arguments) > 5:
-            arguments = arguments[:5]
-        return train(model, data, min(steps, STEPS), *arguments, **options)
+    """A few steps of training, after which `watch` is called for every step for which it would have been."""
+    signature = inspect.signature(train)
+
+    def wrapped(*arguments, **options):
+        given = signature.bind(*arguments, **options)
+        given.apply_defaults()
+        steps, watch, every = (given.arguments.get(name) for name in ("steps", "watch", "every"))
+        seen = []
+        given.arguments["steps"] = min(steps, STEPS)
+        if watch is not None:
+            given.arguments.update(every=1, watch=lambda step, *values: seen.append(values))
+        result = train(*given.args, **given.kwargs)
+        for k, step in enumerate(range(every, steps + 1, every) if seen else ()):
+            watch(step, *seen[min(k, len(seen) - 1)])
+        return result
 
     return wrapped
 
 
 def fewer_words(load, showcase):
     def wrapped():
-        dataset = load()
-        words = dataset[:]["word"]
-        kept = [i for i, word in enumerate(words) if i % ONE_IN == 0 or word in showcase]
-        return dataset.select(kept)
+        if "words" not in CACHED:
+            dataset = load()
+            words = dataset[:]["word"]
+            kept = [i for i, word in enumerate(words) if i % ONE_IN == 0 or word in showcase]
+            CACHED["words"] = dataset.select(kept)
+        return CACHED["words"]
 
     return wrapped
 
@@ -86,13 +118,16 @@ def patch(namespace):
             namespace[name].short = True
 
 
-def compiled(cell, label):
-    tree = ast.fix_missing_locations(Shorten().visit(nb.parse(cell.source)))
+def compiled(cell, label, loops=False):
+    tree = ast.fix_missing_locations(Shorten(loops).visit(nb.parse(cell.source)))
     return compile(tree, label, "exec")
 
 
-def run(path, report=print):
-    """Run the cells and return [(number, title, traceback)] of those that fail."""
+def run(path, report=print, after=None):
+    """Run the cells and return [(number, title, traceback)] of those that fail.
+
+    `after(number, cell, namespace)` is called after each cell, while its figures are there.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -115,6 +150,8 @@ def run(path, report=print):
         patch(namespace)
         if "setup" in nb.tags(cell):
             namespace["claim"] = lambda text, values, holds: print(f"{text}: {values} ({bool(holds)})")
+        if after is not None:
+            after(k, cell, namespace)
         plt.close("all")
         seconds = time.perf_counter() - began
         if seconds > 10:

@@ -1,0 +1,88 @@
+"""One look for one model: what a figure draws of a model has the model's colour, in every chapter."""
+
+import re
+
+import matplotlib
+import pytest
+
+from tests.support import smoke
+from tools import notebooks as nb
+
+PATHS = [path for path in nb.notebook_paths() if path.name[:2] != "13"]
+# What a label may begin with, and whose look that is. `Self-attention` is a layer and none of the eight models.
+NAMES = {
+    r"(?:Kneser|n-gram\b)": "n-gram",
+    r"RNN\b": "RNN",
+    r"LSTM\b": "LSTM",
+    r"GRU with (?:additive )?attention": "attention",
+    r"GRU\b": "GRU",
+    r"(?:plain )?encoder-decoder\b": "encoder-decoder",
+    r"[Dd]ecoder-only": "decoder-only",
+    r"Transformer\b": "Transformer",
+}
+
+
+def model_of(label):
+    return next((model for pattern, model in NAMES.items() if re.match(pattern, label)), None)
+
+
+def colour_of(handle):
+    """The colour of what a legend shows, as hexadecimal digits; None where it has several."""
+    from matplotlib.colors import to_hex
+
+    if hasattr(handle, "get_color"):
+        return to_hex(handle.get_color())
+    if hasattr(handle, "lines"):  # a container of error bars, say
+        return to_hex(handle.lines[0].get_color()) if handle.lines and handle.lines[0] is not None else None
+    if hasattr(handle, "patches"):
+        colours = {to_hex(patch.get_facecolor()) for patch in handle.patches}
+        return colours.pop() if len(colours) == 1 else None
+    if hasattr(handle, "get_facecolor"):
+        faces = handle.get_facecolor()
+        return to_hex(faces[0] if getattr(faces, "ndim", 1) == 2 and len(faces) else faces)
+    return None
+
+
+def complaints(figures, colours):
+    found = []
+    for figure in figures:
+        for axis in figure.axes:
+            for handle, label in zip(*axis.get_legend_handles_labels()):
+                model = model_of(label)
+                if model is None:
+                    continue
+                colour = colour_of(handle)
+                if colour is not None and colour.lower() != colours[model].lower():
+                    found.append(f"{label!r} is drawn in {colour}, and {model} is {colours[model]}: use LOOK[{model!r}]")
+    return found
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_model_has_its_colour_in_every_figure(path):
+    found = []
+
+    def after(number, cell, namespace):
+        import matplotlib.pyplot as plt
+
+        if "COLOR" in namespace:
+            figures = [plt.figure(n) for n in plt.get_fignums()]
+            found.extend(f"cell {number}: {text}" for text in complaints(figures, namespace["COLOR"]))
+
+    smoke.run(path, report=lambda text: None, after=after)
+    assert not found, "\n".join(found)
+
+
+def test_a_colour_set_by_hand_is_seen(book):
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2)
+    axes[0].plot([0, 1], label="GRU, 67 units", **book["LOOK"]["GRU"])
+    axes[1].bar([0, 1], [1, 2], color=book["COLOR"]["LSTM"], label="LSTM")
+    axes[1].plot([0, 1], color="black", label="Self-attention")
+    assert complaints([figure], book["COLOR"]) == []
+    axes[0].plot([0, 1], color=book["PALETTE"][0], label="LSTM, forget bias 1")
+    axes[1].errorbar([0, 1], [0, 1], [1, 1], color="red", label="Transformer")
+    axes[1].bar([0, 1], [1, 2], label="GRU with attention")
+    assert len(complaints([figure], book["COLOR"])) == 3
+    plt.close(figure)
