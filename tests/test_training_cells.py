@@ -67,15 +67,43 @@ def written_into(source):
     return names - {"plt", "print", "figure", "axis", "axes", "record", "claim", "torch"}
 
 
+def read_first(statements):
+    """Names that statements read and have not bound themselves before."""
+    names, bound = set(), set()
+    for node in statements:
+        if isinstance(node, (ast.For, ast.With)):
+            if isinstance(node, ast.For):
+                heads, targets = [node.iter], [node.target]
+            else:
+                heads = [item.context_expr for item in node.items]
+                targets = [item.optional_vars for item in node.items if item.optional_vars is not None]
+            here = set().union(*(nb.used_names(ast.unparse(head)) for head in heads))
+            inner = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            here |= read_first(node.body) - inner
+            here |= read_first(getattr(node, "orelse", []))
+        else:
+            here = nb.used_names(ast.unparse(node))
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                here = here | {node.target.id}
+        names |= here - bound
+        if not isinstance(node, (ast.If, ast.Try, ast.While)):
+            bound |= nb.bound_names(ast.unparse(node))
+    return names
+
+
+def needs(cell):
+    return read_first(nb.parse(cell.source).body)
+
+
 def needed_before(notebook, number):
     """The numbers of the cells before cell `number` that it needs, in order."""
-    names, found = nb.used_names(notebook.cells[number].source), []
+    names, found = needs(notebook.cells[number]), []
     for k in range(number - 1, -1, -1):
         cell = notebook.cells[k]
         if cell.cell_type != "code" or not cell.source.strip():
             continue
         if "setup" in nb.tags(cell) or (nb.bound_names(cell.source) | written_into(cell.source)) & names:
-            names = (names - nb.bound_names(cell.source)) | nb.used_names(cell.source)
+            names = (names - nb.bound_names(cell.source)) | needs(cell)
             names |= written_into(cell.source)
             found.append(k)
     return found[::-1]
@@ -275,3 +303,9 @@ def test_what_is_built_elsewhere_is_named(sources, said):
 def test_a_cell_needs_what_was_written_into_its_names():
     notebook = toy("table = {}", "other = {}", "table['rate'] = 1", "other['rate'] = 2", "table['rate']")
     assert needed_before(notebook, 5) == [0, 1, 3]
+
+
+def test_a_cell_does_not_need_what_it_binds_itself():
+    notebook = toy("word, n = 1, 2", "for word in 'ab':\n    print(word, n)", "word = 3\nprint(word, n)", "n += 1")
+    assert [needed_before(notebook, k) for k in (2, 3, 4)] == [[0, 1], [0, 1], [0, 1]]
+    assert needs(notebook.cells[4]) == {"n"} and needs(notebook.cells[3]) == {"n", "print"}
