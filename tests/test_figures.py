@@ -53,7 +53,9 @@ def complaints(figures, colours):
                     continue
                 colour = colour_of(handle)
                 if colour is not None and colour.lower() != colours[model].lower():
-                    found.append(f"{label!r} is drawn in {colour}, and {model} is {colours[model]}: use LOOK[{model!r}]")
+                    found.append(
+                        f"{label!r} is drawn in {colour}, and {model} is {colours[model]}: use LOOK[{model!r}]"
+                    )
     return found
 
 

@@ -1,8 +1,8 @@
 """The form of the chapters, of the pages and of the studies: tests/form says what is checked.
 
 ledger.json holds what may only shrink until every chapter is rewritten: the visible lines of chapters over their
-budget, and how often words to avoid still stand.  `python -m tests.test_form` writes today's numbers into it, where they
-are smaller.
+budget, and how often words to avoid still stand.  `python -m tests.test_form` writes today's numbers into it, where
+they are smaller.
 """
 
 import contextlib

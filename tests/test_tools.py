@@ -313,7 +313,7 @@ def test_copies_are_written_in_one_folded_cell_in_order(book):
     assert recap.source == (
         "# @title From earlier chapters\n"
         "# Copies, so that this notebook runs by itself: `make recaps` writes them.\n\n\n"
-        f"# chapter 1: f\n{F}\n\n\n# chapter 1: g\n{G}\n"
+        f"# chapter 1: f\n{F}\n\n\n# chapter 1: g\n{G}"
     )
     assert recap.metadata == {
         "tags": ["recap", "hide-input"],

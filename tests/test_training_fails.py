@@ -78,18 +78,8 @@ def test_without_a_mistake_it_learns(book, toy):
     assert right(book, model, toy, toy.pairs(50, seed=999)) > 0.9
 
 
-class Pieces:
-    """Words in pieces of two letters, the mark ▁ where a word begins: for as long as no chapter has subwords."""
-
-    def split(self, text):
-        return [piece for word in text.lower().split() for piece in re.findall("..?", f"▁{word}")]
-
-    def join(self, pieces):
-        return "".join(pieces).replace("▁", " ").strip()
-
-
 def subwords_of(book, texts):
-    return book["Subwords"](texts, 30) if "Subwords" in book else Pieces()
+    return book["Subwords"](texts, 30)
 
 
 # ---------------------------------------------------------------- the loss does not move

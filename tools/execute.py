@@ -9,7 +9,7 @@ With --elsewhere (make run NB=02 ELSEWHERE=1) the chapter runs a second time, wi
 number of threads, as a stand-in for another make of processor. Cells that depend on a training, whose digits move
 then, get the tag `trained`, and others lose it. It fails if a claim falls, or if what such a cell says in words moves.
 Where there is a real other machine: `--keep FOLDER` on each writes what came out to FOLDER/02_rnn.json (with
-`--stand-in` under the other arithmetic, and nothing else is written), and `--compare HERE THERE` tags by two such folders.
+`--stand-in` under the other arithmetic, and nothing else is written), and `--compare HERE THERE` tags by two such.
 
 With BOOK_SEED set the claims are checked and nothing is written: a book holds the outputs of seed 0.
 If a cell fails, its traceback is printed and the notebook is left as it was.
@@ -151,7 +151,9 @@ def run_cells(notebook, elsewhere=False, fingerprints=False, log=lambda *_, **__
                     log(ANSI.sub("", output.text))
             if fingerprints and "recap" not in nb.tags(cell) and nb.tagged(cell, "study") is None:
                 names = sorted(nb.bound_names(cell.source) | nb.used_names(cell.source))
-                run.held[index] = json.loads(extra(client, f"print(_fingerprint.report({names}, globals()))"))
+                path = Path(client.resources["metadata"]["path"]).parent / "fingerprint.json"
+                extra(client, f"_fingerprint.report({names}, globals(), {str(path)!r})")
+                run.held[index] = json.loads(path.read_text(encoding="utf-8"))
         run.seconds = time.perf_counter() - started
         run.peak = int(extra(client, MEMORY)) / (2**20 if sys.platform == "darwin" else 2**10)
     return run
@@ -284,7 +286,7 @@ def main(arguments=None):
     parser.add_argument("--elsewhere", action="store_true", help="run it under other arithmetic too, and tag `trained`")
     parser.add_argument("--stand-in", action="store_true", help="run it under other arithmetic only; needs --keep")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write what came out there")
-    parser.add_argument("--compare", type=Path, nargs=2, metavar=("HERE", "THERE"), help="run nothing; tag by what was kept")
+    parser.add_argument("--compare", type=Path, nargs=2, metavar=("HERE", "THERE"), help="only tag, by what was kept")
     options = parser.parse_args(arguments)
     seed, status = os.environ.get("BOOK_SEED"), 0
     try:

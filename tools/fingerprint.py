@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 
-CLOSE, FEW = 1e-5, 400  # a relative distance; how many items of a long list are looked into
+CLOSE, FEW, MOST = 1e-5, 400, 20_000  # a relative distance; how many items of a list are looked into; letters a name
 
 
 def digest(value):
@@ -63,16 +63,34 @@ def contents(value, depth=0):
     return []
 
 
-def report(names, namespace):
-    """JSON of what the names hold, for the process that started the kernel."""
+def report(names, namespace, path):
+    """Write what the names hold to a file, as JSON, for the process that started the kernel."""
     found = {}
     for name in names:
         if name in namespace:
             try:
-                found[name] = contents(namespace[name])
+                held = contents(namespace[name])
+                found[name] = held if len(json.dumps(held)) < MOST else digested(held)
             except Exception as error:  # a value that cannot be looked into does not stop a run
                 found[name] = f"{type(error).__name__}"
-    return json.dumps(found)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(found, file)
+
+
+def digested(held):
+    """A long nested list as three numbers of all its floats, beside a hash of the rest."""
+    floats, rest = [], []
+
+    def visit(node):
+        if isinstance(node, list):
+            rest.append(len(node))
+            for item in node:
+                visit(item)
+        else:
+            (floats if isinstance(node, float) else rest).append(node)
+
+    visit(held)
+    return [digest(rest), *array(floats)]
 
 
 def moved(a, b):

@@ -51,7 +51,7 @@ def recap_cells(names, table):
         return []
     copies = [copy_of(table[n]) for n in names]
     head = "# @title From earlier chapters\n# Copies, so that this notebook runs by itself: `make recaps` writes them."
-    return [folded("recap", "\n\n".join([head + "\n", *copies]))]
+    return [folded("recap", "\n\n".join([head + "\n", *copies]).rstrip("\n"))]
 
 
 def load_study(name):
@@ -116,10 +116,10 @@ def with_copies(notebook, table, path):
 def differences(cell, kept, table):
     """What is wrong with a generated cell as it stands, None where it is missing: a sentence each."""
     if "recap" in nb.tags(cell):
-        standing = kept.source if kept is not None else ""
-        wrong = [n for n, d in table.items() if copy_of(d) in cell.source and copy_of(d) not in standing]
+        wanted, standing = (c.source + "\n" if c is not None else "" for c in (cell, kept))
+        wrong = [n for n, d in table.items() if copy_of(d) in wanted and copy_of(d) not in standing]
         found = [f"its copy of {n} is not define:{n} in {table[n].path.name}" for n in wrong]
-        gone = [n for n, d in table.items() if copy_of(d) in standing and copy_of(d) not in cell.source]
+        gone = [n for n, d in table.items() if copy_of(d) in standing and copy_of(d) not in wanted]
         found += [f"its copy of {n} is no longer used" for n in gone]
         return found or ["its cell of copies, tagged recap, is not as `make recaps` writes it"]
     study = nb.tagged(cell, "study") or nb.tagged(cell, "study-note")

@@ -143,8 +143,8 @@ def tolerances(notebook, name):
         for key, value in cell.metadata.get("nbval", {}).items():
             if key not in MOST or not 0 < value <= MOST[key]:
                 found.append(
-                    f"{quoted(cell.source)} has the tolerance {key} {value}; {MOST.get(key, 'rtol and atol')} is the most. "
-                    f"If it depends on a training, `make run NB={name[:2]} ELSEWHERE=1` tags it"
+                    f"{quoted(cell.source)} has the tolerance {key} {value}; "
+                    f"{MOST.get(key, 'rtol and atol')} is the most. If it depends on a training, `make run NB={name[:2]} ELSEWHERE=1` tags it"
                 )
     return found
 

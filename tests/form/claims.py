@@ -54,7 +54,8 @@ def claims(notebook, name):
     if any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
         found.append("the claims cell holds an assert: write claim(text, values, holds)")
     for call in calls:
-        if not isinstance(call.args[0], (ast.Constant, ast.JoinedStr)) or not ast.unparse(call.args[0]).strip("f'\"{} "):
+        sentence = call.args[0] if call.args else None
+        if not isinstance(sentence, (ast.Constant, ast.JoinedStr)) or not ast.unparse(sentence).strip("f'\"{} "):
             found.append(f"the claim {quoted(ast.unparse(call))} has no sentence")
         reason = cannot_fail(holds(call), names)
         if reason:
@@ -100,7 +101,8 @@ class Clock(ast.NodeVisitor):
 
     def ticks(self, node):
         return any(
-            isinstance(n, ast.Name) and n.id in self.names | CLOCKS or isinstance(n, ast.Attribute) and n.attr in CLOCKS
+            (isinstance(n, ast.Name) and n.id in self.names | CLOCKS)
+            or (isinstance(n, ast.Attribute) and n.attr in CLOCKS)
             for n in ast.walk(node)
         )
 
@@ -141,7 +143,7 @@ class Clock(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_FunctionDef(self, node):
-        """A function's own names are its own; what it appends to outside stays marked, and so is one that returns time."""
+        """A function's own names are its own; what it fills outside stays marked; so is one that returns time."""
         outside = set(self.names)
         own = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
         own |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

@@ -10,12 +10,14 @@ EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
 AVOIDED = {
     "numbers, for parameters": r"\b(?:numbers (?:that (?:it|they|are)|to learn|it learns|learned)|"
     r"(?:million|thousand|equally many|as many|\d[\d,]*) numbers)\b",
-    "place, for position": r"(?<!take )(?<!takes )(?<!took )(?<!in )(?<!first )(?<!its )(?<!their )\bplaces?\b(?! of\b)",
+    "place, for position": r"(?<!take )(?<!takes )(?<!took )(?<!in )(?<!first )(?<!its )(?<!their )"
+    r"\bplaces?\b(?! of\b)",
     "piece, for subword or token": r"\bpieces?\b",
     "look, for attention": r"\blook(?:s|ed|ing)? (?:at|back|ahead|over)\b|\b(?:a|one|the|each|every) looks?\b",
     "bet, for prediction": r"\bbets?\b",
     "floor, for baseline": r"\bfloors?\b",
-    "words wrong, for word error rate": r"\bwords? (?:are |were |was )?(?:wrong|misread)\b|\b(?:wrong|misread) words?\b",
+    "words wrong, for word error rate": r"\bwords? (?:are |were |was )?(?:wrong|misread)\b|"
+    r"\b(?:wrong|misread) words?\b",
     "turn, for rotation": r"\bturn(?:s|ed)? (?:by|through)\b|\b(?:un)?turned\b",
     "hears, deaf, loudness, lots, debts": r"\b(?:hears?|heard|deaf|loud(?:ness|er|ly)?|lots|debts?)\b",
     "numbers hard to read": r"\bthousand million\b|\bmillions of millions\b|\btenth of a millionth\b",

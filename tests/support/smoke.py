@@ -60,7 +60,9 @@ class Shorten(ast.NodeTransformer):
 
 
 def short_trainer(train):
-    """A few steps of training, after which `watch` is called for every step for which it would have been."""
+    """A few steps of training, after which `watch` is called for every step for which it would have been, or, where
+    these few are all, for each of them.
+    """
     signature = inspect.signature(train)
 
     def wrapped(*arguments, **options):
@@ -69,10 +71,12 @@ def short_trainer(train):
         steps, watch, every = (given.arguments.get(name) for name in ("steps", "watch", "every"))
         seen = []
         given.arguments["steps"] = min(steps, STEPS)
+        given.arguments["every"] = 1
         if watch is not None:
-            given.arguments.update(every=1, watch=lambda step, *values: seen.append(values))
+            given.arguments["watch"] = lambda step, *values: seen.append(values)
         result = train(*given.args, **given.kwargs)
-        for k, step in enumerate(range(every, steps + 1, every) if seen else ()):
+        expected = range(every, steps + 1, every) or range(1, steps + 1)
+        for k, step in enumerate(expected if seen else ()):
             watch(step, *seen[min(k, len(seen) - 1)])
         return result
 
