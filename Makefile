@@ -2,7 +2,7 @@
 # make test       re-run every notebook and compare, then every other test
 # make test-fast  the same without re-running the notebooks
 # make mutants    plant mistakes in the definitions and see the tests catch them; ONLY="07 attend" for some
-# make run NB=02  execute one chapter in place
+# make run NB=02  execute one chapter in place; ELSEWHERE=1 once more with other arithmetic, to tag what depends on a training
 # make study NAME=letter_rnn   run one study and store its result
 # make recaps     write the copies of definitions and studies that chapters borrow
 # make lint       the form of the code, in seconds
@@ -43,7 +43,7 @@ mutants: setup
 
 run: setup
 	@test -n "$(NB)" || { echo "Name a chapter: make run NB=02"; exit 2; }
-	$(PY) tools/execute.py $(NB)
+	$(PY) tools/execute.py $(NB) $(if $(ELSEWHERE),--elsewhere)
 
 study: setup
 	@test -n "$(NAME)" || { echo "Name a study: make study NAME=letter_rnn"; exit 2; }
