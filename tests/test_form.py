@@ -1,4 +1,4 @@
-"""The form of the chapters, of the pages and of the studies: tests/form says what is checked.
+"""The form of the chapters, of the pages and of the studies: tests/support/form says what is checked.
 
 ledger.json holds what may only shrink until every chapter is rewritten: the visible lines of chapters over their
 budget, and how often words to avoid still stand.  `python -m tests.test_form` writes today's numbers into it, where
@@ -10,10 +10,11 @@ import io
 import json
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
-from tests import form
+from tests.support import form, symbols
 from tools import notebooks as nb
 from tools import recaps, study
 
@@ -55,6 +56,26 @@ def test_every_citation_is_in_the_bibliography(path, notebooks):
     bibliography = form.read_bibliography((nb.ROOT / "book" / "references.bib").read_text(encoding="utf-8"))
     complaints = form.citations(notebooks[path.stem], bibliography)
     no(complaints, f"notebooks/{path.name}")
+
+
+NOTATION = (nb.ROOT / "book" / "notation.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=stem)
+def test_every_symbol_has_a_row_of_the_notation_page(path, notebooks):
+    missing = symbols.unexplained(notebooks[path.stem], NOTATION)
+    assert not missing, f"{path.name} uses {', '.join(missing)}, which no row of book/notation.md explains"
+
+
+def test_a_symbol_without_a_row_is_seen():
+    page = "| $W_x$ | weights |\n| $h_t$, $\\alpha$ | $\\sum_j h_j$ |\n"
+
+    def missing(text):
+        return symbols.unexplained(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), page)
+
+    assert missing(r"$\alpha h_{t-1} \log \text{what} W_x$ and `$z$`") == []
+    assert missing(r"$\Xi + \tilde z_t$, $W_q$") == ["W_q", "Xi", "z"]
+    assert missing("$$\nb_{ij} = W_{ij}\n$$") == ["W", "b", "i"]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=stem)

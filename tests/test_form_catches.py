@@ -1,11 +1,11 @@
-"""The checks of tests/form, each seen to complain: a small chapter in good form, and one mistake at a time."""
+"""The checks of tests/support/form, each seen to complain: a small chapter in good form, and one mistake at a time."""
 
 import json
 
 import nbformat
 import pytest
 
-from tests import form
+from tests.support import form
 from tools import notebooks as nb
 
 ALT = {"mystnb": {"image": {"alt": "A line that falls from five bits at order one to two bits at order six."}}}

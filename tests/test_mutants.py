@@ -90,7 +90,7 @@ def test_a_mistake_that_cannot_be_planted_is_named(old, new, expected):
 
 
 def test_what_is_missing_or_unknown_is_named():
-    assert mutants.complaints(PLANTABLE[:1], TOY, list(TOY)) == ["thrice has no mistake in tests/mutations/"]
+    assert mutants.complaints(PLANTABLE[:1], TOY, list(TOY)) == ["thrice has no mistake in tests/support/mutations/"]
     assert mutants.complaints(PLANTABLE[:1], TOY, ["twice"]) == []
     unknown = [*PLANTABLE, mutants.Mistake("four", "x", "y", "wrong")]
     assert mutants.complaints(unknown, TOY, ["twice"]) == ["four: wrong: no chapter defines four"]

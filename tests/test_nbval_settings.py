@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from PIL import Image
 
-from tests import nbval_settings
+from tests.support import nbval_settings
 from tools import compare, execute
 from tools import notebooks as nb
 
@@ -118,7 +118,7 @@ def run_pytest(folder, *arguments, **environment):
             "pytest",
             "--nbval",
             "-p",
-            "tests.nbval_settings",
+            "tests.support.nbval_settings",
             "--color=no",
             "--rootdir",
             str(folder),

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests import pages
+from tests.support import pages
 from tools import notebooks as nb
 
 sys.path.insert(0, str(nb.ROOT / "book" / "ext"))

@@ -161,7 +161,7 @@ def test_both_executors_use_one_kernel(tmp_path, monkeypatch):
     path = save(tmp_path / "01_small.ipynb", code(source))
     assert execute.main([str(path)]) == 0
     assert nb.read(path).cells[0].outputs[0].text == "['1', '', None] [] True False\n"
-    from tests import nbval_settings
+    from tests.support import nbval_settings
 
     assert nbval_settings.execute is execute and not hasattr(nbval_settings, "start_kernel")
 
@@ -220,9 +220,7 @@ def test_two_runs_at_once_lose_no_measurement(tmp_path, monkeypatch):
     monkeypatch.setattr(nb, "ROOT", tmp_path)
     (tmp_path / "book").mkdir()
     names = [f"{n:02d}_chapter" for n in range(1, 15)]
-    threads = [
-        threading.Thread(target=execute.keep_measurement, args=(nb.Path(name), 1.0, 2.0)) for name in names
-    ]
+    threads = [threading.Thread(target=execute.keep_measurement, args=(nb.Path(name), 1.0, 2.0)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:

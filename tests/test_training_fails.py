@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.form import reading
+from tests.support.form import reading
 from tools import notebooks as nb
 
 PAGE = nb.ROOT / "book" / "when_training_fails.md"

@@ -23,6 +23,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -273,7 +274,7 @@ def keep_measurement(path, seconds, peak):
     import fcntl
 
     target = nb.ROOT / "book" / "measured.json"
-    with open(nb.ROOT / "book" / ".measured.lock", "w") as lock:
+    with open(Path(tempfile.gettempdir()) / f"book-{fingerprint.digest(str(nb.ROOT))}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         measured = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
         measured[path.stem] = {"seconds": round(seconds, 1), "peak_mb": round(peak)}

@@ -1,6 +1,6 @@
 """Plant mistakes in the definitions and see the tests catch them:  python tools/mutants.py [CHAPTER or DEFINITION ...]
 
-tests/mutations/ lists the mistakes, chapter by chapter. A mutant is the book's definitions with one mistake in one of
+tests/support/mutations/ lists the mistakes, chapter by chapter. A mutant is the book's definitions with one mistake in one of
 them; the chapter's definition tests run on it until the first fails. The mutant is caught if a test fails, an error raised in a test
 included, or if the tests use up several times the processor time they need (an endless loop). It is missed if all pass.
 No file is changed: a mutant exists in memory only. Without a mistake the tests must pass.
@@ -59,7 +59,7 @@ class Mistake:
 def mistakes():
     """Every listed mistake, in the list's order."""
     listed = {}
-    for path in sorted((TESTS / "mutations").glob("chapter_[0-9][0-9].py")):
+    for path in sorted((TESTS / "support" / "mutations").glob("chapter_[0-9][0-9].py")):
         listed |= runpy.run_path(str(path))["MISTAKES"]
     return [Mistake(name, *entry) for name, entries in listed.items() for entry in entries]
 
@@ -97,7 +97,7 @@ def complaints(listed, table, names):
                 plant(mistake, table)
             except nb.BookError as error:
                 found.append(str(error))
-    return found + [f"{name} has no mistake in tests/mutations/" for name in names if not counts[name]]
+    return found + [f"{name} has no mistake in tests/support/mutations/" for name in names if not counts[name]]
 
 
 def chosen(words, table):

@@ -111,9 +111,7 @@ def code_cells(notebook):
 def source_hash(notebook):
     """A hash of all that runs: not of comments, docstrings and layout. Stored outputs are valid as long as it stays
     the same. A `;` at a cell's end counts, since it hides the cell's result."""
-    cells = [
-        [shape(parse(c.source)), magics(c.source), c.source.rstrip().endswith(";")] for c in code_cells(notebook)
-    ]
+    cells = [[shape(parse(c.source)), magics(c.source), c.source.rstrip().endswith(";")] for c in code_cells(notebook)]
     return hashlib.sha256(repr(cells).encode()).hexdigest()[:16]
 
 

@@ -80,9 +80,7 @@ def study_cells(name):
         f"The folded cell holds the results as `make study NAME={name}` stored them in `studies/{name}.json`."
     )
     carried = {key: value for key, value in study.items() if key not in NOT_CARRIED}
-    source = (
-        f'# @title Study: {name}\nimport json\n\nstudy_{name} = json.loads(r"""\n{compact(carried)}\n""")'
-    )
+    source = f'# @title Study: {name}\nimport json\n\nstudy_{name} = json.loads(r"""\n{compact(carried)}\n""")'
     return [note(f"study-note:{name}", text), folded(f"study:{name}", source)]
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.form.reading import MARKDOWN, links, markdown_cells, pieces, prose, quoted
+from tests.support.form.reading import MARKDOWN, links, markdown_cells, pieces, prose, quoted
 
 BANNED = ("it is important to note", "delve", "crucial", "simply put")
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")

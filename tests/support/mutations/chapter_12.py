@@ -1,13 +1,16 @@
 """The mistakes that `make mutants` plants in chapter 12, the Transformer: for each definition (a text that stands once
-in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+in its source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "PositionalEmbedding": [
         ("self.positions[: ids.shape[1]]", "self.positions[1 : ids.shape[1] + 1]", "positions off by one"),
         (" * math.sqrt(self.table.embedding_dim)", "", "embeddings not scaled by the root of the width"),
         (" if positions else torch.zeros(longest, d_model)", "", "positions though none were asked for"),
-        ("sinusoids(longest, d_model) if positions else torch.zeros(longest, d_model)",
-         "positions * sinusoids(longest, d_model)", "an odd width refused where no positions are added"),
+        (
+            "sinusoids(longest, d_model) if positions else torch.zeros(longest, d_model)",
+            "positions * sinusoids(longest, d_model)",
+            "an odd width refused where no positions are added",
+        ),
         ("std=d_model**-0.5", "std=1.0", "embeddings start far too long"),
         ("self.dropout(x + self", "(x + self", "no dropout on what enters"),
         ("if ids.shape[1] > len(self.positions):", "if False:", "too long a word is not refused by name"),
@@ -15,8 +18,11 @@ MISTAKES = {
     ],
     "LayerNorm": [
         ("y = y - y.mean(-1, keepdim=True)", "pass", "not moved to mean 0"),
-        ("y.square().mean(-1, keepdim=True)", "y.square().sum(-1, keepdim=True) / (y.shape[-1] - 1)",
-         "divided by D - 1"),
+        (
+            "y.square().mean(-1, keepdim=True)",
+            "y.square().sum(-1, keepdim=True) / (y.shape[-1] - 1)",
+            "divided by D - 1",
+        ),
         ("(variance + self.eps).sqrt()", "(variance.sqrt() + self.eps)", "epsilon outside the root"),
         (" + self.bias", "", "no shift"),
         ("x if x.dtype == torch.float64 else x.float()", "x", "squares in 16 bits overflow"),
@@ -24,18 +30,32 @@ MISTAKES = {
         (".to(x.dtype)", "", "16 bits in, 32 bits out"),
     ],
     "Residual": [
-        ("return x + self.dropout(sublayer(self.norm(x)))", "return self.dropout(sublayer(self.norm(x)))",
-         "residual dropped in the pre-norm"),
-        ("self.norm(x + self.dropout(sublayer(x)))", "self.norm(self.dropout(sublayer(x)))",
-         "residual dropped in the post-norm"),
-        ("return x + self.dropout(sublayer(self.norm(x)))", "return x + self.norm(self.dropout(sublayer(x)))",
-         "norm on the wrong side of the sublayer"),
+        (
+            "return x + self.dropout(sublayer(self.norm(x)))",
+            "return self.dropout(sublayer(self.norm(x)))",
+            "residual dropped in the pre-norm",
+        ),
+        (
+            "self.norm(x + self.dropout(sublayer(x)))",
+            "self.norm(self.dropout(sublayer(x)))",
+            "residual dropped in the post-norm",
+        ),
+        (
+            "return x + self.dropout(sublayer(self.norm(x)))",
+            "return x + self.norm(self.dropout(sublayer(x)))",
+            "norm on the wrong side of the sublayer",
+        ),
         ("if self.pre_norm:", "if not self.pre_norm:", "norm on the wrong side: pre is post"),
-        ("return x + self.dropout(sublayer(self.norm(x)))",
-         "return self.norm(x) + self.dropout(sublayer(self.norm(x)))",
-         "the stream itself is normalised"),
-        ("self.norm(x + self.dropout(sublayer(x)))", "self.norm(self.dropout(x + sublayer(x)))",
-         "dropout on the stream"),
+        (
+            "return x + self.dropout(sublayer(self.norm(x)))",
+            "return self.norm(x) + self.dropout(sublayer(self.norm(x)))",
+            "the stream itself is normalised",
+        ),
+        (
+            "self.norm(x + self.dropout(sublayer(x)))",
+            "self.norm(self.dropout(x + sublayer(x)))",
+            "dropout on the stream",
+        ),
     ],
     "FeedForward": [
         ("F.relu(self.expand(x))", "self.expand(x)", "relu dropped"),
@@ -43,23 +63,38 @@ MISTAKES = {
     ],
     "EncoderLayer": [
         ("self.attention(y, y, mask)", "self.attention(y, y, mask | True)", "padding not masked"),
-        ("self.residuals[1](x, self.feed_forward)", "self.residuals[0](x, self.feed_forward)",
-         "one norm does for both"),
+        (
+            "self.residuals[1](x, self.feed_forward)",
+            "self.residuals[0](x, self.feed_forward)",
+            "one norm does for both",
+        ),
         ("return self.residuals[1](x, self.feed_forward)", "return x", "no network"),
     ],
     "DecoderLayer": [
         ("self.attention(y, y, mask)", "self.attention(y, y, mask | True)", "no causal mask"),
-        ("self.cross_attention(y, memory, memory_mask)", "self.cross_attention(y, memory, memory_mask | True)",
-         "padding not masked"),
-        ("self.cross_attention(y, memory, memory_mask)", "self.attention(y, memory, memory_mask)",
-         "one attention looks at both sides"),
+        (
+            "self.cross_attention(y, memory, memory_mask)",
+            "self.cross_attention(y, memory, memory_mask | True)",
+            "padding not masked",
+        ),
+        (
+            "self.cross_attention(y, memory, memory_mask)",
+            "self.attention(y, memory, memory_mask)",
+            "one attention looks at both sides",
+        ),
         ("self.residuals[2](x, self.feed_forward)", "self.residuals[1](x, self.feed_forward)", "one norm does for two"),
     ],
     "Transformer": [
-        ("causal_mask(target.shape[1], target.device)", "(causal_mask(target.shape[1], target.device) | True)",
-         "no causal mask"),
-        ("causal_mask(target.shape[1], target.device)", "causal_mask(target.shape[1], target.device).T",
-         "mask inverted"),
+        (
+            "causal_mask(target.shape[1], target.device)",
+            "(causal_mask(target.shape[1], target.device) | True)",
+            "no causal mask",
+        ),
+        (
+            "causal_mask(target.shape[1], target.device)",
+            "causal_mask(target.shape[1], target.device).T",
+            "mask inverted",
+        ),
         ("x = layer(x, mask[:, None])", "x = layer(x, mask[:, None] | True)", "padding not masked in the encoder"),
         ("memory, mask[:, None])", "memory, mask[:, None] | True)", "padding not masked in the decoder"),
         ("torch.cat([before, ids], dim=1)", "torch.cat([before[:, 1:], ids], dim=1)", "cache off by one"),
@@ -105,7 +140,10 @@ MISTAKES = {
         ("    model.train()\n", "", "a model left in evaluation is trained without dropout"),
         ("\n    model.eval()", "", "dropout stays on after training"),
         ("            recent = []", "            pass", "each report is of all batches so far"),
-        ("lengths = [len(source) for source, _ in pairs]", "lengths = [1 for source, _ in pairs]",
-         "words of all lengths mixed"),
+        (
+            "lengths = [len(source) for source, _ in pairs]",
+            "lengths = [1 for source, _ in pairs]",
+            "words of all lengths mixed",
+        ),
     ],
 }

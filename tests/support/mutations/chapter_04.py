@@ -1,5 +1,5 @@
 """The mistakes that `make mutants` plants in chapter 4, the LSTM: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "LSTM": [
@@ -18,8 +18,11 @@ MISTAKES = {
     ],
     "lstm_twin": [
         ("layer.bias_ih_l0 + layer.bias_hh_l0", "layer.bias_ih_l0", "the second bias is lost"),
-        ("twin.W_x.copy_(layer.weight_ih_l0)", "twin.W_x.data = layer.weight_ih_l0.data",
-         "the twin shares its weights"),
+        (
+            "twin.W_x.copy_(layer.weight_ih_l0)",
+            "twin.W_x.data = layer.weight_ih_l0.data",
+            "the twin shares its weights",
+        ),
         ("layer.num_layers != 1 or ", "", "of several layers the first is taken in silence"),
         (" or layer.bidirectional", "", "of two directions one is taken in silence"),
         ("layer.batch_first and ", "", "a layer that reads time first passes for one that reads the batch first"),

@@ -1,5 +1,5 @@
 """The mistakes that `make mutants` plants in chapter 3, gradients: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "predicted_factors": [
@@ -40,16 +40,22 @@ MISTAKES = {
         ("if not limit > 0:", "if limit < 0:", "a limit of zero is not refused"),
     ],
     "recall_probe": [
-        ("ids[:, start - k : ids.shape[1] - k]", "ids[:, start : ids.shape[1]].roll(-k, 1)",
-         "letters to come, not past"),
+        (
+            "ids[:, start - k : ids.shape[1] - k]",
+            "ids[:, start : ids.shape[1]].roll(-k, 1)",
+            "letters to come, not past",
+        ),
         ("X[half:].flatten(0, 1)", "X[-half:].flip(0).flatten(0, 1)", "sequences scored by each other's letters"),
         ("if start >= ids.shape[1]:", "if False:", "a distance past the first letter is not refused"),
         ("states.shape[:2] != ids.shape or len(ids) < 2", "False", "letters of other sequences are not refused"),
         ("penalty * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)", "0", "no penalty"),
     ],
     "adding_batch": [
-        ("generator.integers(half, length, batch_size)", "generator.integers(0, length, batch_size)",
-         "the second mark may stand in the first half"),
+        (
+            "generator.integers(half, length, batch_size)",
+            "generator.integers(0, length, batch_size)",
+            "the second mark may stand in the first half",
+        ),
         ("(values * marks).sum(1)", "values.sum(1)", "the answer ignores the marks"),
         ("generator.integers(0, half, batch_size)", "0", "the first mark always stands first"),
     ],
@@ -64,8 +70,11 @@ MISTAKES = {
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
         ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("errors[-1] < 1 / 60", "errors[-1] < 1 / 6", "answering 1 counts as solved"),
-        ("F.mse_loss(model(x_test.to(device)).cpu(), y_test)", "F.mse_loss(model(x.to(device)).cpu(), y)",
-         "scored on the batch it was trained on"),
+        (
+            "F.mse_loss(model(x_test.to(device)).cpu(), y_test)",
+            "F.mse_loss(model(x.to(device)).cpu(), y)",
+            "scored on the batch it was trained on",
+        ),
         ("                break", "                pass", "it does not stop when solved"),
     ],
 }

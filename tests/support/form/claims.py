@@ -3,7 +3,7 @@
 import ast
 import re
 
-from tests.form.reading import cells_tagged, quoted, story
+from tests.support.form.reading import cells_tagged, quoted, story
 from tools import notebooks as nb
 
 LEAST, CLOCKS = 3, {"perf_counter", "process_time", "monotonic", "time_ns", "median_time"}

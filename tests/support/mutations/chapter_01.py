@@ -1,10 +1,13 @@
 """The mistakes that `make mutants` plants in chapter 1, sequences: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "load_cmudict": [
-        ("for phonemes in pronunciations]", "for phonemes in pronunciations[:1]]",
-         "a pronunciation list cut to its first"),
+        (
+            "for phonemes in pronunciations]",
+            "for phonemes in pronunciations[:1]]",
+            "a pronunciation list cut to its first",
+        ),
         ('re.sub(r"\\d", "", " ".join(phonemes))', '" ".join(phonemes)', "stress marks stay"),
         ("list(dict.fromkeys(plain))", "plain", "what differs in stress alone is listed twice"),
         ("re.fullmatch(r", "re.match(r", "words with a full stop or a digit stay"),
@@ -43,18 +46,27 @@ MISTAKES = {
         ("torch.arange(longest) < lengths", "torch.arange(longest) <= lengths", "the mask is one position too long"),
         ("torch.arange(longest) < lengths[:, None]", "ids != pad", "a symbol that equals the padding is masked"),
         ("*[pad] * (", "*[0] * (", "padding is 0 whatever was asked for"),
-        ("[*sequence, *[pad] * (longest - len(sequence))]", "[*[pad] * (longest - len(sequence)), *sequence]",
-         "padding in front"),
+        (
+            "[*sequence, *[pad] * (longest - len(sequence))]",
+            "[*[pad] * (longest - len(sequence)), *sequence]",
+            "padding in front",
+        ),
         ("any(isinstance(row[0], str) for row in rows)", "False", "symbols are not refused as such"),
         ("ids.dtype != torch.int64 or ", "", "fractions pass as ids"),
     ],
     "length_batches": [
-        ("range(0, len(order), batch_size)", "range(0, len(order) - batch_size + 1, batch_size)",
-         "the last and partial batch is lost"),
+        (
+            "range(0, len(order), batch_size)",
+            "range(0, len(order) - batch_size + 1, batch_size)",
+            "the last and partial batch is lost",
+        ),
         ("np.lexsort((ties, lengths))", "np.lexsort((lengths, ties))", "sorted at random, and ties by length"),
         ("generator.shuffle(batches)", "pass", "short batches always come first"),
-        ("np.zeros(len(lengths)) if generator is None else generator.random(len(lengths))", "np.zeros(len(lengths))",
-         "words of one length always keep the same company"),
+        (
+            "np.zeros(len(lengths)) if generator is None else generator.random(len(lengths))",
+            "np.zeros(len(lengths))",
+            "words of one length always keep the same company",
+        ),
     ],
     "kneser_ney_counts": [
         ('n if len(g) == order or g[0] == "^" else kinds[g]', "n", "lower orders count occurrences, not kinds"),
@@ -71,8 +83,11 @@ MISTAKES = {
     "KneserNey": [
         ("if isinstance(words, str):", "if False:", "the letters of a string are taken for words"),
         ("self.total[gram[:-1]] += n", "self.total[gram[:-1]] += 1", "a context's total counts kinds"),
-        ("self.freed[gram[:-1]] += self._discount(gram)", "self.freed[gram[:-1]] += 0.5",
-         "what is freed is not what was discounted"),
+        (
+            "self.freed[gram[:-1]] += self._discount(gram)",
+            "self.freed[gram[:-1]] += 0.5",
+            "what is freed is not what was discounted",
+        ),
         ("min(self.count.get(gram, 0), 3)", "min(self.count.get(gram, 0), 2)", "the third discount is never used"),
         ("self.discounts[len(gram) - 1]", "self.discounts[-1]", "the longest order's discounts serve all"),
         ("(kept + self.freed[u] * p) / self.total[u]", "kept / self.total[u]", "nothing from the shorter context"),
@@ -83,7 +98,10 @@ MISTAKES = {
         ("if letter not in self.symbols:", "if False:", "an unknown letter is scored and not refused"),
     ],
     "bits_per_letter": [
-        ("np.concatenate(surprisals).mean()", "np.mean([s.mean() for s in surprisals])",
-         "words weigh alike, not letters"),
+        (
+            "np.concatenate(surprisals).mean()",
+            "np.mean([s.mean() for s in surprisals])",
+            "words weigh alike, not letters",
+        ),
     ],
 }

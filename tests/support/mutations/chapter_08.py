@@ -1,5 +1,5 @@
 """The mistakes that `make mutants` plants in chapter 8, attention: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "check_mask": [
@@ -13,15 +13,20 @@ MISTAKES = {
     ],
     "AdditiveAttention": [
         ("self.v(torch.tanh(compared))", "self.v(compared)", "tanh dropped"),
-        ("masked_fill(~mask[:, None], -math.inf).softmax(-1)", "masked_fill(~mask[:, None], -math.inf).softmax(1)",
-         "softmax over the wrong axis"),
+        (
+            "masked_fill(~mask[:, None], -math.inf).softmax(-1)",
+            "masked_fill(~mask[:, None], -math.inf).softmax(1)",
+            "softmax over the wrong axis",
+        ),
         (".masked_fill(~mask[:, None], -math.inf)", "", "padding not masked"),
         ("masked_fill(~mask[:, None]", "masked_fill(mask[:, None]", "mask inverted"),
         ("-math.inf", "-10.0", "padding loses by a little only"),
         (", every_row=True", "", "a row that is all padding is not refused"),
-        ("self.W_q(query)[:, :, None] + self.W_k(memory)[:, None]",
-         "self.W_k(memory)[:, None] + 0 * query[:, :, :1, None]",
-         "the query is not asked"),
+        (
+            "self.W_q(query)[:, :, None] + self.W_k(memory)[:, None]",
+            "self.W_k(memory)[:, None] + 0 * query[:, :, :1, None]",
+            "the query is not asked",
+        ),
     ],
     "UniformAttention": [
         ("mask.to(memory.dtype) /", "torch.ones_like(mask).to(memory.dtype) /", "padding not masked"),
@@ -30,17 +35,22 @@ MISTAKES = {
         (", every_row=True", "", "a row that is all padding is not refused"),
     ],
     "AttentionReader": [
-        ("self.attention(states, memory, mask)", "self.attention(states.roll(1, 1), memory, mask)",
-         "context from the wrong step"),
+        (
+            "self.attention(states, memory, mask)",
+            "self.attention(states.roll(1, 1), memory, mask)",
+            "context from the wrong step",
+        ),
         ("self.attention(states, memory, mask)", "self.attention(states, memory, mask | True)", "padding not masked"),
         ("weights.detach()", "weights", "the weights hold the graph"),
         ("if hidden_size % 2:", "if False:", "an odd width loses a unit in silence"),
         ("torch.cat([states, context], dim=-1)", "torch.cat([states, 0 * context], dim=-1)", "no context"),
         ("(s[0], memory, mask)", "(state[0], memory, mask)", "the decoder's state does not move on"),
         ("torch.tanh(self.initial(last))", "torch.tanh(self.initial(memory[:, -1]))", "it starts from padding"),
-        ("return self.advance(ids, self.start(source, mask))[0]",
-         "return self.advance(ids, (self.start(source, mask)[0].roll(1, 0), *self.start(source, mask)[1:]))[0]",
-         "words get each other's first states"),
+        (
+            "return self.advance(ids, self.start(source, mask))[0]",
+            "return self.advance(ids, (self.start(source, mask)[0].roll(1, 0), *self.start(source, mask)[1:]))[0]",
+            "words get each other's first states",
+        ),
     ],
     "letter_moves": [
         ("for n in range(3)", "for n in range(2)", "no letter says two phonemes"),
@@ -50,10 +60,8 @@ MISTAKES = {
         ("if not 0 < T <= 2 * S:", "if T > 2 * S:", "an empty answer is not refused"),
     ],
     "LetterAligner": [
-        ("before[end] += before[start] * p[said]", "before[end] += p[said]",
-         "the way before a move counts nothing"),
-        ("after[start] += after[end] * p[said]", "after[start] += p[said]",
-         "the way after a move counts nothing"),
+        ("before[end] += before[start] * p[said]", "before[end] += p[said]", "the way before a move counts nothing"),
+        ("after[start] += after[end] * p[said]", "after[start] += p[said]", "the way after a move counts nothing"),
         ("/ after[0, 0]", "", "words weigh by their probability"),
         ("n / totals[said[0]]", "n / sum(totals.values())", "joint, and not given the letter"),
         ("self.p.get(said, 0.0)", "self.p.setdefault(said, 0.0)", "it grows when it is asked"),

@@ -1,5 +1,5 @@
 """The mistakes that `make mutants` plants in chapter 13, translation: for each definition (a text that stands once
-in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+in its source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "load_multi30k": [
@@ -12,7 +12,7 @@ MISTAKES = {
         ("if found != size:", "if False:", "half a file is taken for the whole"),
         ("if found != size:", "if found == 0:", "a file cut short is taken for the whole"),
         ("if split in data else 0", "", "a split that is missing is not named"),
-        ("raise SystemExit(f\"{advice} (", "raise SystemExit(f\"(", "no advice when the data cannot be had"),
+        ('raise SystemExit(f"{advice} (', 'raise SystemExit(f"(', "no advice when the data cannot be had"),
     ],
     "split_words": [
         ('re.sub("[_^$▁]", " ", text)', "text", "marks of the vocabulary stay in the text"),
@@ -36,9 +36,11 @@ MISTAKES = {
     ],
     "Subwords": [
         ("self.ranks.get(pair, math.inf)", "-self.ranks.get(pair, -math.inf)", "the last merge learned first"),
-        ("if pair not in self.ranks:\n                break",
-         "if pair not in self.ranks:\n                return (word,)",
-         "a word that cannot be joined whole is not split"),
+        (
+            "if pair not in self.ranks:\n                break",
+            "if pair not in self.ranks:\n                return (word,)",
+            "a word that cannot be joined whole is not split",
+        ),
         ('{"▁", *"".join(counts), ', "{", "single characters are no symbols"),
         ("strange = set(tokens) - self.symbols", "strange = set()", "unknown characters are not refused"),
         ('.replace("▁", " ").strip()', '.replace("▁", " ")', "a space at the beginning"),
@@ -51,14 +53,20 @@ MISTAKES = {
         ("generator.permutation(len(batches))", "range(len(batches))", "short batches always come first"),
         ("lengths.max() > tokens", "lengths.max() >= tokens", "a sequence that just fits is refused"),
         ("            longest = lengths[i].max()\n", "", "a new batch begins with the old one's length"),
-        ("longest = max(longest, lengths[i].max())", "longest = lengths[i].max()",
-         "the last pair's length, not the longest"),
+        (
+            "longest = max(longest, lengths[i].max())",
+            "longest = lengths[i].max()",
+            "the last pair's length, not the longest",
+        ),
     ],
     "train_translator": [
         ("if not any(target[1:]):", "if False:", "a target of padding alone is trained on"),
         ("target[:, 1:][real]", "target[:, :-1][real]", "targets not shifted"),
-        ("logits[real], target[:, 1:][real]", "logits.flatten(0, 1), target[:, 1:].flatten()",
-         "label smoothing on padding"),
+        (
+            "logits[real], target[:, 1:][real]",
+            "logits.flatten(0, 1), target[:, 1:].flatten()",
+            "label smoothing on padding",
+        ),
         ("label_smoothing=smoothing", "label_smoothing=0.0", "targets are not smoothed"),
         ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
@@ -73,10 +81,16 @@ MISTAKES = {
     ],
     "bleu_counts": [
         ("if isinstance(tokens, str):", "if False:", "a text is scored by its characters"),
-        ("for tokens in (hypothesis, reference):\n        if", "for tokens in (hypothesis,):\n        if",
-         "a reference not yet cut is scored by its characters"),
-        ("(found & wanted).total()", "sum(found[k] for k in found if k in wanted)",
-         "a word repeated is matched each time"),
+        (
+            "for tokens in (hypothesis, reference):\n        if",
+            "for tokens in (hypothesis,):\n        if",
+            "a reference not yet cut is scored by its characters",
+        ),
+        (
+            "(found & wanted).total()",
+            "sum(found[k] for k in found if k in wanted)",
+            "a word repeated is matched each time",
+        ),
         ("range(len(tokens) - n + 1)", "range(len(tokens) - n)", "the last n-gram is missing"),
         ("range(1, longest + 1)", "range(1, longest)", "the longest n-grams are missing"),
         ("len(hypothesis), len(reference)]", "len(reference), len(hypothesis)]", "the lengths change places"),
@@ -85,10 +99,15 @@ MISTAKES = {
         ("np.minimum(0, 1 - counts[..., -1] / counts[..., -2])", "0", "no penalty for what is short"),
         ("np.minimum(0, 1 - ", "(1 - ", "a reward for what is long"),
         ("counts[..., -1] / counts[..., -2]", "counts[..., -2] / counts[..., -1]", "a penalty for what is long"),
-        ("np.log(np.where(found > 0, matched / found, 0)).mean(-1)",
-         "np.log(np.where(found > 0, matched / found, 0).mean(-1))",
-         "the arithmetic mean of the precisions"),
-        ("np.nan_to_num(100 * np.exp(precision + brevity))", "100 * np.exp(precision + brevity)",
-         "nan where nothing was said"),
+        (
+            "np.log(np.where(found > 0, matched / found, 0)).mean(-1)",
+            "np.log(np.where(found > 0, matched / found, 0).mean(-1))",
+            "the arithmetic mean of the precisions",
+        ),
+        (
+            "np.nan_to_num(100 * np.exp(precision + brevity))",
+            "100 * np.exp(precision + brevity)",
+            "nan where nothing was said",
+        ),
     ],
 }

@@ -6,7 +6,7 @@ import re
 
 import nbformat
 
-from tests.form.reading import cells_tagged, headings, markdown_cells, quoted
+from tests.support.form.reading import cells_tagged, headings, markdown_cells, quoted
 from tools import notebooks as nb
 
 SETUP_LINES, CLASS_LINES, RECAP_LINES = 80, 50, 180

@@ -5,7 +5,7 @@ import unicodedata
 
 from pybtex.database import parse_string
 
-from tests.form.reading import links, markdown_cells
+from tests.support.form.reading import links, markdown_cells
 
 CITATION = re.compile(r"([^\W\d_][^()\[\]]*?) \((\d{4})[a-z]?\)")
 

@@ -6,7 +6,7 @@ reading.py holds what all use, outputs.py what is stored, cells.py tags and fold
 prose.py the text, citations.py the bibliography, whole.py what spans chapters.
 """
 
-from tests.form.cells import (
+from tests.support.form.cells import (
     NOTEBOOK_BYTES,
     VISIBLE_LINES,
     definition_cells,
@@ -19,11 +19,18 @@ from tests.form.cells import (
     tolerances,
     visible_lines,
 )
-from tests.form.citations import citations, is_cited, read_bibliography
-from tests.form.claims import assertions, claims, exercises, no_clock, solutions
-from tests.form.outputs import alt_text, has_run, no_absolute_paths, no_stderr, no_widgets, stamp
-from tests.form.prose import avoided, links_stand_alone, page_prose, plain_markdown, plain_prose, prose_complaints
-from tests.form.whole import rebound, setup_cells, study_complaints
+from tests.support.form.citations import citations, is_cited, read_bibliography
+from tests.support.form.claims import assertions, claims, exercises, no_clock, solutions
+from tests.support.form.outputs import alt_text, has_run, no_absolute_paths, no_stderr, no_widgets, stamp
+from tests.support.form.prose import (
+    avoided,
+    links_stand_alone,
+    page_prose,
+    plain_markdown,
+    plain_prose,
+    prose_complaints,
+)
+from tests.support.form.whole import rebound, setup_cells, study_complaints
 
 CHECKS = [
     stamp,

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.form.cells import SETUP_LINES
-from tests.form.reading import cells_tagged, quoted
+from tests.support.form.cells import SETUP_LINES
+from tests.support.form.reading import cells_tagged, quoted
 from tools import notebooks as nb
 
 STUDY_BYTES = 20_000

@@ -1,5 +1,5 @@
 """The mistakes that `make mutants` plants in chapter 6, the price: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "work_and_depth": [

@@ -1,5 +1,5 @@
 """The mistakes that `make mutants` plants in chapter 9, queries, keys, values: for each definition (a text that
-stands once in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+stands once in its source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "DotAttention": [

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.form.reading import output_texts, quoted
+from tests.support.form.reading import output_texts, quoted
 from tools import notebooks as nb
 
 ALT_LETTERS = 40

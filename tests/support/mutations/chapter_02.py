@@ -1,5 +1,5 @@
 """The mistakes that `make mutants` plants in chapter 2, the recurrent network: for each definition (a text that stands
-once in its source, what takes its place, what is wrong then). tests/mutations/README.md says what a mistake is."""
+once in its source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
 
 MISTAKES = {
     "rnn_forward": [
@@ -21,16 +21,22 @@ MISTAKES = {
     "RNN": [
         ("if x.shape[1] == 0:", "if False:", "an empty sequence is not refused"),
         ("x.dim() != 3 or x.shape[2] != self.W_x.shape[1]", "False", "an input of another shape is not refused"),
-        ("torch.tanh(x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b)", "x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b",
-         "tanh dropped"),
+        (
+            "torch.tanh(x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b)",
+            "x[:, t] @ self.W_x.T + h @ self.W_h.T + self.b",
+            "tanh dropped",
+        ),
         ("h @ self.W_h.T", "h @ self.W_h", "the recurrent matrix transposed"),
         (" if h0 is None else h0", "", "a given state is ignored"),
         ("bound = hidden_size**-0.5", "bound = input_size**-0.5", "it starts by the width of the input"),
     ],
     "LetterModel": [
         ("self.rnn(self.embedding(ids), state)", "self.rnn(self.embedding(ids))", "a given state is ignored"),
-        ("return self.output(states), states, last", "return self.output(states), states, states[:, -1]",
-         "the last state without the axis of layers"),
+        (
+            "return self.output(states), states, last",
+            "return self.output(states), states, states[:, -1]",
+            "the last state without the axis of layers",
+        ),
     ],
     "symbol_bits": [
         (" or ids.shape[1] < 2:", ":", "a start mark alone is not refused"),
@@ -50,8 +56,11 @@ MISTAKES = {
     "train_letter_model": [
         ("    model.train()\n", "", "it trains without dropout, if the model came in evaluation mode"),
         ("\n    model.eval()", "", "dropout is still on after training"),
-        ("nn.utils.clip_grad_norm_(model.parameters(), clip)", "nn.utils.clip_grad_value_(model.parameters(), clip)",
-         "clipping by value"),
+        (
+            "nn.utils.clip_grad_norm_(model.parameters(), clip)",
+            "nn.utils.clip_grad_value_(model.parameters(), clip)",
+            "clipping by value",
+        ),
         ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("lambda step: 1 - step / steps", "lambda step: 1.0", "the rate does not fall"),
         ("        schedule.step()\n", "", "the schedule is never asked"),
@@ -62,8 +71,11 @@ MISTAKES = {
     ],
     "paired_bootstrap": [
         ("weights[i].sum() for i", "len(i) for i", "the interval ignores the weights"),
-        ("generator.integers(len(a), size=len(a)) for", "generator.permutation(len(a)) for",
-         "drawn without replacement"),
+        (
+            "generator.integers(len(a), size=len(a)) for",
+            "generator.permutation(len(a)) for",
+            "drawn without replacement",
+        ),
         ("b[i].sum()", "b[np.roll(i, 1) - 1].sum()", "the second model on other examples than the first"),
         ("[2.5, 97.5]", "[5, 95]", "an interval of 90 in 100"),
         ("(a.sum() - b.sum()) / weights.sum()", "(a.sum() - b.sum()) / len(a)", "the difference ignores the weights"),
@@ -72,8 +84,11 @@ MISTAKES = {
         ("count < 1 or longest < 1", "False", "no word and no letter are not refused"),
         (".cpu() / temperature", ".cpu() * temperature", "multiplied by the temperature"),
         ("logits[:, [vocabulary.PAD, vocabulary.START]] = -math.inf", "pass", "marks are drawn"),
-        ("model(ids[:, -1:].to(device), state)", "model(ids[:, -1:].to(device))",
-         "all but the last letter is forgotten"),
+        (
+            "model(ids[:, -1:].to(device), state)",
+            "model(ids[:, -1:].to(device))",
+            "all but the last letter is forgotten",
+        ),
         ("ids.shape[1] <= longest", "ids.shape[1] <= longest + 1", "a word one letter too long"),
         ("temperature <= 0", "temperature < 0", "a temperature of zero is not refused"),
     ],
