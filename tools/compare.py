@@ -2,7 +2,8 @@
 
 Text and integers are compared exactly, floats within a tolerance. In a cell tagged `trained`, which depends on a
 training, another make of processor moves the digits; there the words and the count of numbers are compared, and of
-each number the order of magnitude. tests/support/nbval_settings.py and `make run ELSEWHERE=1` both compare by this module.
+each number the order of magnitude. tests/support/nbval_settings.py and `make run ELSEWHERE=1` both compare by this
+module.
 """
 
 import base64

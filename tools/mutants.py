@@ -1,8 +1,9 @@
 """Plant mistakes in the definitions and see the tests catch them:  python tools/mutants.py [CHAPTER or DEFINITION ...]
 
-tests/support/mutations/ lists the mistakes, chapter by chapter. A mutant is the book's definitions with one mistake in one of
-them; the chapter's definition tests run on it until the first fails. The mutant is caught if a test fails, an error raised in a test
-included, or if the tests use up several times the processor time they need (an endless loop). It is missed if all pass.
+tests/support/mutations/ lists the mistakes, chapter by chapter. A mutant is the book's definitions with one mistake in
+one of them; the chapter's definition tests run on it until the first fails. The mutant is caught if a test fails, an
+error raised in a test included, or if the tests use up several times the processor time they need (an endless loop). It
+is missed if all pass.
 No file is changed: a mutant exists in memory only. Without a mistake the tests must pass.
 
 torch, pytest and the tests are imported once; every mutant is a fork of that process, with one thread, at most two at a

@@ -19,13 +19,14 @@ SUBSCRIPT = re.compile(r"_\{?\\?(?![ijt]+\b)([A-Za-z]+)\}?")  # indices are no p
 
 def symbols(formula):
     """{symbol} of a formula: letters and Greek letters, a weight or bias with its subscript, others without theirs."""
-    formula, found = NO_SYMBOL.sub(" ", formula), set()
+    formula, found, end = NO_SYMBOL.sub(" ", formula), set(), 0
     for match in SYMBOL.finditer(formula):
         name = match[1] or match[2]
-        if name is None:
-            continue  # a command: \sum, \log
-        after = SUBSCRIPT.match(formula, match.end())
-        found.add(f"{name}_{after[1]}" if name in NAMED and after else name)
+        if name is None or match.start() < end:
+            continue  # a command, such as \sum, or a subscript that was part of a name
+        after = SUBSCRIPT.match(formula, match.end()) if name in NAMED else None
+        found.add(f"{name}_{after[1]}" if after else name)
+        end = after.end() if after else end
     return found
 
 

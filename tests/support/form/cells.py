@@ -144,7 +144,8 @@ def tolerances(notebook, name):
             if key not in MOST or not 0 < value <= MOST[key]:
                 found.append(
                     f"{quoted(cell.source)} has the tolerance {key} {value}; "
-                    f"{MOST.get(key, 'rtol and atol')} is the most. If it depends on a training, `make run NB={name[:2]} ELSEWHERE=1` tags it"
+                    f"{MOST.get(key, 'rtol and atol')} is the most. If it depends on a training, "
+                    f"`make run NB={name[:2]} ELSEWHERE=1` tags it"
                 )
     return found
 

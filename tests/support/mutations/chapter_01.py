@@ -1,5 +1,8 @@
-"""The mistakes that `make mutants` plants in chapter 1, sequences: for each definition (a text that stands once in its
-source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is."""
+"""The mistakes that `make mutants` plants in chapter 1, sequences.
+
+For each definition: a text that stands once in its source, what takes its place, what is wrong then. README.md
+beside this file says what a mistake is.
+"""
 
 MISTAKES = {
     "load_cmudict": [

@@ -1,5 +1,7 @@
-"""The mistakes that `make mutants` plants in chapter 14, the decoder-only Transformer: for each definition (a text that
-stands once in its source, what takes its place, what is wrong then). tests/support/mutations/README.md says what a mistake is.
+"""The mistakes that `make mutants` plants in chapter 14, the decoder-only Transformer.
+
+For each definition: a text that stands once in its source, what takes its place, what is wrong then. README.md
+beside this file says what a mistake is.
 """
 
 MISTAKES = {
