@@ -75,7 +75,12 @@ PLANTABLE = [mutants.Mistake("twice", "x * 2", "x * 3", "wrong"), mutants.Mistak
     [
         ("x * 4", "x * 3", "'x * 4' stands 0 times in the definition, and must stand once"),
         ("x", "y", "'x' stands 3 times in the definition, and must stand once"),
-        ("x * 2", "x *", "the mutant does not parse: invalid syntax, line 3"),
+        (
+            "x * 2",
+            "x *",
+            "the mutant does not parse: the cell that begins 'def twice(x):' is no Python: invalid syntax, line 3: "
+            "'return x *'",
+        ),
         ("x * 2", "(x * 2)", "'(x * 2)' in place of 'x * 2' changes nothing that runs"),
         ("Twice", "Thrice", "changes nothing that runs"),
     ],
@@ -171,9 +176,12 @@ def done(tmp_path_factory):
         folder.mkdir()
         nb.write(notebook, folder / "01_toy.ipynb")
         (folder / "arguments").write_text(json.dumps(arguments))
+        listed = folder / "support" / "mutations"
+        listed.mkdir(parents=True)
         for name, text in {"conftest": CONFTEST, "test_definitions_01": TEST, "mutations": MISTAKES}.items():
             assert name != changed or old in text
-            (folder / f"{name}.py").write_text(text.replace(old, new) if name == changed and old else text)
+            path = listed / "chapter_01.py" if name == "mutations" else folder / f"{name}.py"
+            path.write_text(text.replace(old, new) if name == changed and old else text)
     (home / "run.py").write_text(RUN)
     folders = [str(home / scenario) for scenario in SCENARIOS]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -80,8 +80,8 @@ def plant(mistake, table):
     mutant = source.replace(mistake.old, mistake.new)
     try:
         parsed = nb.parse(mutant)
-    except SyntaxError as error:
-        raise nb.BookError(f"{mistake}: the mutant does not parse: {error.msg}, line {error.lineno}") from None
+    except nb.BookError as error:
+        raise nb.BookError(f"{mistake}: the mutant does not parse: {error}") from None
     if nb.shape(parsed) == nb.shape(nb.parse(source)):
         raise nb.BookError(f"{mistake}: {mistake.new!r} in place of {mistake.old!r} changes nothing that runs")
     return mutant
