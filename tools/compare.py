@@ -231,5 +231,5 @@ def cell_complaints(cell, new, stored):
     trained = "trained" in tags
     return [
         *text_complaints(new, stored, *tolerance(cell), trained=trained),
-        *figure_complaints(figures(new), figures(stored), ink=not trained),
+        *figure_complaints(figures(new), figures(stored), size=not trained, ink=not trained),
     ]
