@@ -5,9 +5,9 @@ nbval collects the notebooks, a test for each cell, and reports. What it would d
 - a notebook is run whole, when its first cell is asked for, by tools/execute.py: the outputs are those that
   `make run` would store. A cell that fails does not stop those after it;
 - a cell is compared by tools/compare.py, which says what is compared how: text and integers exactly, floats within
-  rtol 1e-4 and atol 1e-8 or what the cell's metadata says ({"nbval": {"rtol": 0.05, "atol": 0.5}}), cells tagged
-  `trained` in words, count and orders of magnitude, figures in size and ink; of `timing` and `nbval-ignore-output` cells
-  only that a figure is there and not blank, and of the figures of `trained` cells no more;
+  rtol 1e-4 and atol 1e-8 or what the cell's metadata says ({"nbval": {"rtol": 0.01, "atol": 0.01}}), cells tagged
+  `trained` in words, count and orders of magnitude, figures in size and ink; of `timing` and `nbval-ignore-output`
+  cells only that a figure is there and not blank, and of the figures of `trained` cells no more;
 - a cell that has never run, and so has nothing to compare with, fails;
 - every failure names the first number or line that is out, and ends with its remedy;
 - chapter 13 is skipped, with the reason, where its data is neither local (MULTI30K) nor to be downloaded. With
