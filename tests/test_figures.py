@@ -14,10 +14,10 @@ NAMES = {
     r"(?:Kneser|n-gram\b)": "n-gram",
     r"RNN\b": "RNN",
     r"LSTM\b": "LSTM",
-    r"GRU with (?:additive )?attention": "attention",
+    r"GRU(?: with (?:additive )?attention|, attention|, this loop)": "attention",  # chapter 12's loop trains that reader
     r"GRU\b": "GRU",
     r"(?:plain )?encoder-decoder\b": "encoder-decoder",
-    r"[Dd]ecoder-only": "decoder-only",
+    r"[Dd]ecoder[- ]only": "decoder-only",
     r"Transformer\b": "Transformer",
 }
 

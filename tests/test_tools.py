@@ -131,6 +131,25 @@ def test_cells_that_depend_on_a_training_are_found(tmp_path):
     assert found == [TRAINED[k].source for k in (4, 5, 7)]
 
 
+def test_what_comes_of_a_training_is_found_though_it_did_not_move():
+    cells = [
+        "def fit(model):\n    optimizer = make(model)\n    optimizer.step()",
+        "def run(model):\n    return fit(model)",
+        "STEPS, data = 100, load()",
+        "model, LIMIT = build(), 3\nrun(model)\ncurves = {}",
+        "curves['loss'] = score(model)",
+        "print(curves)",
+        "print(STEPS, LIMIT, data)",
+        "def show():\n    return model",
+        "print(show())",
+        "model = load()",
+        "figures = {}\nfor optimizer in made:\n    optimizer.step()\n    figures.update(a=1)",
+        "print(figures)",
+    ]
+    found = execute.downstream(nbformat.v4.new_notebook(cells=[code(source) for source in cells]))
+    assert [index for index, trained in found.items() if trained] == [3, 4, 5, 7, 8, 10, 11]
+
+
 def test_a_claim_that_falls_elsewhere_fails(tmp_path, capsys):
     path, status = elsewhere(tmp_path, code("assert other == 0, 'it moved'"))
     assert status == 1 and "it moved" in capsys.readouterr().err

@@ -43,6 +43,8 @@ KERNEL = {
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
 MEMORY = "import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
+FILLS = ("append", "extend", "update", "add", "load_state_dict")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -203,24 +205,78 @@ def reads(notebook):
     return found
 
 
+def trains(nodes, trainers):
+    """Whether code takes a step of an optimizer, or names a function that does."""
+    for node in (n for top in nodes for n in ast.walk(top)):
+        if isinstance(node, ast.Name) and node.id in trainers:
+            return True
+        if isinstance(node, ast.Attribute) and node.attr == "step" and "optim" in ast.unparse(node.value):
+            return True
+    return False
+
+
+def changed_names(body):
+    """The names that statements bind or fill, other than by a constant, an import or a definition."""
+    found = set()
+    for node in (n for top in body if not isinstance(top, DEFINITIONS) for n in ast.walk(top)):
+        targets = [getattr(node, "target", None)]
+        if isinstance(node, ast.Assign):
+            pairs = [(target, node.value) for target in node.targets]
+            if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = zip(node.targets[0].elts, node.value.elts)
+            targets = [t for t, value in pairs if any(isinstance(n, (ast.Name, ast.Call)) for n in ast.walk(value))]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FILLS:
+            targets = [node.func.value]
+        for target in targets:
+            while isinstance(target, (ast.Subscript, ast.Attribute)):
+                target = target.value
+            if target is not None:
+                found |= {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return found
+
+
+def downstream(notebook):
+    """{index: whether a cell trains, or reads what comes of a training}, by the names that cells bind and read.
+
+    The stand-in moves a short training by less than another make of processor may: this does not rest on how much.
+    """
+    cells = {i: nb.parse(c.source).body for i, c in enumerate(notebook.cells) if c.cell_type == "code"}
+    functions = [node for body in cells.values() for node in body if isinstance(node, DEFINITIONS)]
+    trainers, before = set(), None
+    while trainers != before:
+        before = set(trainers)
+        trainers |= {node.name for node in functions if trains(node.body, trainers)}
+    read, names, found = reads(notebook), set(), {}
+    for index, body in cells.items():
+        if index in read:
+            outside = [node for node in body if not isinstance(node, DEFINITIONS)]
+            found[index] = trains(outside, trainers) or bool(read[index] & names)
+            changed = changed_names(body)
+            names = names | changed if found[index] else names - changed
+    return found
+
+
 def depends_on_training(here, there):
-    """The indices of the cells whose output depends on a training: it moved, or they read a name that did.
+    """The indices of the cells whose output depends on a training: it moved, or they read a name that did; or they
+    stand downstream of a training and read a name that differs by whatever little.
 
     here, there: two Runs of one notebook with fingerprints, under two kinds of arithmetic.
     """
-    names, read, found = set(), reads(here.notebook), set()
+    names, little, read, found = set(), set(), reads(here.notebook), set()
+    after = downstream(here.notebook)
     for index, cell in enumerate(here.notebook.cells):
         if index not in read or nb.is_folded(cell) and ("recap" in nb.tags(cell) or "setup" in nb.tags(cell)):
             continue
         held, other = here.held.get(index, {}), there.held.get(index, {})
         names -= set(held)  # bound anew
         names |= {name for name in held if name in other and fingerprint.moved(held[name], other[name])}
+        little = (little - set(held)) | {name for name in held if name in other and held[name] != other[name]}
         speaks = bool(cell.outputs) and not any(tag in nb.tags(cell) for tag in compare.IGNORED)
         if not speaks:
             continue
         strict = nbformat.from_dict({"metadata": {}})
         differs = compare.cell_complaints(strict, there.notebook.cells[index].outputs, cell.outputs)
-        if differs or read[index] & names:
+        if differs or read[index] & names or (after[index] and read[index] & little):
             found.add(index)
     return found
 
