@@ -14,7 +14,7 @@ NAMES = {
     r"(?:Kneser|n-gram\b)": "n-gram",
     r"RNN\b": "RNN",
     r"LSTM\b": "LSTM",
-    r"GRU(?: with (?:additive )?attention|, attention|, this loop)": "attention",  # chapter 12's loop trains that reader
+    r"GRU(?: with (?:additive )?attention|, attention|, this loop)": "attention",  # the last in chapter 12's loop
     r"GRU\b": "GRU",
     r"(?:plain )?encoder-decoder\b": "encoder-decoder",
     r"[Dd]ecoder[- ]only": "decoder-only",
