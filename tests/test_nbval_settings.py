@@ -312,9 +312,10 @@ class Translation:
         self.marks.append(mark.kwargs["reason"])
 
 
-def collected(monkeypatch, pytestconfig, local=None, script="raise OSError('no way to the Hub')"):
+def collected(monkeypatch, pytestconfig, local=None, script="raise OSError('no way to the Hub')", required="0"):
     """The reasons for which a cell of chapter 13 and one of chapter 12 are skipped."""
     monkeypatch.delenv("MULTI30K", raising=False)
+    monkeypatch.setenv("BOOK_REQUIRE_DATA", required)
     if local:
         monkeypatch.setenv("MULTI30K", local)
     plain = subprocess.run
@@ -338,9 +339,8 @@ def test_translation_runs_where_its_data_is(monkeypatch, pytestconfig):
 
 
 def test_data_that_is_required_fails_and_is_not_skipped(monkeypatch, pytestconfig):
-    monkeypatch.setenv("BOOK_REQUIRE_DATA", "1")
     with pytest.raises(pytest.UsageError, match="there is no Multi30k: .*no way to the Hub"):
-        collected(monkeypatch, pytestconfig)
+        collected(monkeypatch, pytestconfig, required="1")
 
 
 def test_a_hub_that_does_not_answer_is_a_reason(monkeypatch):
