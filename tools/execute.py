@@ -265,7 +265,7 @@ def depends_on_training(here, there):
     names, little, read, found = set(), set(), reads(here.notebook), set()
     after = downstream(here.notebook)
     for index, cell in enumerate(here.notebook.cells):
-        if index not in read or nb.is_folded(cell) and ("recap" in nb.tags(cell) or "setup" in nb.tags(cell)):
+        if index not in read or {"recap", "setup"} & set(nb.tags(cell)):
             continue
         held, other = here.held.get(index, {}), there.held.get(index, {})
         names -= set(held)  # bound anew

@@ -33,12 +33,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pytest
 
+from tools import kernel
 from tools import notebooks as nb
 
 TESTS = nb.ROOT / "tests"
-THREADS = {
-    name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-}
+THREADS = dict.fromkeys(kernel.LIBRARIES, "1")
 SPARE, TIMES = 20, 3  # a mutant's tests may use 20 s of processor time and three times what they need without a mistake
 PATIENCE = 10  # and ten times that by the clock, should they wait and not work
 
