@@ -61,7 +61,7 @@ def load_study(name):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def compact(data, width=100):
+def compact(data, width=88):
     """The data as JSON in lines of about `width`, broken after commas only."""
     lines, line = [], ""
     for part in re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^",])+,?', json.dumps(data)):
