@@ -1,7 +1,8 @@
-"""What several tests of definitions share."""
+"""What several tests share."""
 
 import pytest
 
+from tests.support.site import address, browser, published, site  # noqa: F401  (fixtures)
 from tools import notebooks as nb
 
 

@@ -1,0 +1,5 @@
+"""Figures with numbered captions that enlarge on a click."""
+
+
+def setup(app):
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

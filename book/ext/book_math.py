@@ -1,0 +1,5 @@
+"""Formulas set when the site is built."""
+
+
+def setup(app):
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

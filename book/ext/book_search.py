@@ -1,0 +1,5 @@
+"""A search that lands on the place."""
+
+
+def setup(app):
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
