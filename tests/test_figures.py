@@ -1,11 +1,11 @@
-"""One look for one model: what a figure draws of a model has the model's colour, in every chapter."""
+"""Figures: a model has its colour in every chapter, and every word can be read on a phone."""
 
 import re
 
 import matplotlib
 import pytest
 
-from tests.support import smoke
+from tests.support import drawn, smoke
 from tools import notebooks as nb
 
 PATHS = [path for path in nb.notebook_paths() if path.name[:2] != "13"]
@@ -59,19 +59,47 @@ def complaints(figures, colours):
     return found
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_a_model_has_its_colour_in_every_figure(path):
-    found = []
+@pytest.fixture(scope="module", params=PATHS, ids=lambda path: path.stem)
+def drawings(request):
+    """What is wrong with the figures of a chapter, run in seconds: (colours, words too small for a phone)."""
+    colours, small = [], []
 
     def after(number, cell, namespace):
         import matplotlib.pyplot as plt
 
-        if "COLOR" in namespace:
-            figures = [plt.figure(n) for n in plt.get_fignums()]
-            found.extend(f"cell {number}: {text}" for text in complaints(figures, namespace["COLOR"]))
+        if "COLOR" not in namespace:
+            return
+        for figure in map(plt.figure, plt.get_fignums()):
+            colours.extend(f"cell {number}: {text}" for text in complaints([figure], namespace["COLOR"]))
+            small.extend(f"cell {number}: {text}" for text in drawn.small_words(figure))
 
-    smoke.run(path, report=lambda text: None, after=after)
-    assert not found, "\n".join(found)
+    smoke.run(request.param, report=lambda text: None, after=after)
+    return colours, small
+
+
+def test_a_model_has_its_colour_in_every_figure(drawings):
+    assert not drawings[0], "\n".join(drawings[0])
+
+
+def test_every_word_can_be_read_on_a_phone(drawings):
+    assert not drawings[1], "\n".join(drawings[1])
+
+
+def test_small_words_are_seen(book):
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots()
+    axis.plot([0, 1], label="RNN")
+    axis.set(xlabel="steps", ylabel="loss, nats")
+    axis.legend()
+    assert drawn.small_words(figure) == []
+    axis.text(0.5, 0.5, "a note", fontsize=9)
+    assert "'a note'" in drawn.small_words(figure)[0]
+    wide, axis = plt.subplots(figsize=(10, 4))
+    axis.set(xlabel="steps")
+    assert any("steps" in text for text in drawn.small_words(wide))
+    plt.close("all")
 
 
 def test_a_colour_set_by_hand_is_seen(book):

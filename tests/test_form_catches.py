@@ -8,7 +8,14 @@ import pytest
 from tests.support import form
 from tools import notebooks as nb
 
-ALT = {"mystnb": {"image": {"alt": "A line that falls from five bits at order one to two bits at order six."}}}
+ALT = {
+    "mystnb": {
+        "image": {"alt": "A line that falls from five bits at order one to two bits at order six."},
+        "figure": {
+            "caption": "Two more symbols of context are worth three bits; orders beyond the sixth bring nothing."
+        },
+    }
+}
 BIBLIOGRAPHY = r"""
 @article{elman1990, author = {Elman, Jeffrey L.}, title = {Finding structure in time}, year = {1990},
   doi = {10.1207/s15516709cog1402_1}}
@@ -148,6 +155,15 @@ MISTAKES = [
     (form.alt_text, lambda cells: cells["figure"].metadata.pop("mystnb"), "alt text of 0 letters"),
     (form.alt_text, lambda cells: cells["figure"].metadata.mystnb.image.update(alt="A plot."), "alt text of 7 letters"),
     (form.alt_text, output("figure", PNG, PNG), "draws 2 figures"),
+    (form.captions, lambda cells: cells["figure"].metadata.mystnb.pop("figure"), "has 0 words"),
+    (form.captions, lambda cells: cells["figure"].metadata.mystnb.figure.update(caption="It falls."), "has 2 words"),
+    (
+        form.captions,
+        lambda cells: cells["figure"].metadata.mystnb.figure.update(caption=cells["figure"].metadata.mystnb.image.alt),
+        "is its alt text",
+    ),
+    (form.captions, output("figure"), "draws nothing"),
+    (form.columns, edit("parity", "score() ==", "score() " + 90 * " " + " ==" + 20 * " "), "88 are the most"),
     (form.first_cells, edit("title", "# Seq", "## Seq"), "begins with the title"),
     (form.first_cells, edit("measured", "## What", "# What"), "one title"),
     (form.first_cells, drop("setup"), "0 cells are tagged `setup`"),
@@ -361,9 +377,9 @@ def test_a_right_citation_passes(link):
 def test_setup_cells_that_differ_or_grow():
     one, other, long = good(), good(), good()
     edit("setup", "SEED = 0", "SEED = 1")(other)
-    edit("setup", "SEED = 0", "SEED = 0\n" * 80)(long)
+    edit("setup", "SEED = 0", "SEED = 0\n" * 100)(long)
     assert "differs from 01_a" in form.setup_cells({"01_a": assembled(one), "02_b": assembled(other)})[0]
-    assert "takes 82 lines" in form.setup_cells({"01_a": assembled(long)})[0]
+    assert "takes 102 lines" in form.setup_cells({"01_a": assembled(long)})[0]
 
 
 @pytest.mark.parametrize(

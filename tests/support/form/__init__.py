@@ -9,6 +9,7 @@ prose.py the text, citations.py the bibliography, whole.py what spans chapters.
 from tests.support.form.cells import (
     NOTEBOOK_BYTES,
     VISIBLE_LINES,
+    columns,
     definition_cells,
     first_cells,
     folds,
@@ -21,7 +22,7 @@ from tests.support.form.cells import (
 )
 from tests.support.form.citations import citations, is_cited, read_bibliography
 from tests.support.form.claims import assertions, claims, exercises, no_clock, solutions
-from tests.support.form.outputs import alt_text, has_run, no_absolute_paths, no_stderr, no_widgets, stamp
+from tests.support.form.outputs import alt_text, captions, has_run, no_absolute_paths, no_stderr, no_widgets, stamp
 from tests.support.form.prose import (
     avoided,
     links_stand_alone,
@@ -39,11 +40,13 @@ CHECKS = [
     no_stderr,
     no_absolute_paths,
     alt_text,
+    captions,
     first_cells,
     folds,
     known_tags,
     ignored_outputs,
     tolerances,
+    columns,
     records,
     definition_cells,
     recap_length,

@@ -9,7 +9,7 @@ import nbformat
 from tests.support.form.reading import cells_tagged, headings, markdown_cells, quoted
 from tools import notebooks as nb
 
-SETUP_LINES, CLASS_LINES, RECAP_LINES = 80, 50, 180
+SETUP_LINES, CLASS_LINES, RECAP_LINES, COLUMNS = 100, 50, 180, 88
 # Part IV brings models back whole: two translators and both ways of decoding; a reader, a letter model and their loops.
 RECAP_LINES_OF = {"13": 330, "14": 230}
 DATA_RECAPS = {"load_cmudict", "showcase_words", "word_families", "split_by_family"}
@@ -129,6 +129,17 @@ def folds(notebook, name):
         if nb.title(cell) in VAGUE:
             found.append(f"the title {nb.title(cell)!r} does not say what the cell does")
     return found
+
+
+def columns(notebook, name):
+    """No line of code is longer than a page shows. A study's numbers are broken where a number ends."""
+    return [
+        f"a line of {len(line)} characters, {COLUMNS} are the most, in {quoted(cell.source)}: {quoted(line)}"
+        for cell in nb.code_cells(notebook)
+        if nb.tagged(cell, "study") is None
+        for line in cell.source.splitlines()
+        if len(line) > COLUMNS
+    ]
 
 
 def visible_lines(notebook):

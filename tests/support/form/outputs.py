@@ -6,6 +6,7 @@ from tests.support.form.reading import output_texts, quoted
 from tools import notebooks as nb
 
 ALT_LETTERS = 40
+CAPTION_WORDS = (12, 60)
 # The lookbehind lets addresses such as https://example.org/home/ pass.
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/\-])/(?:work|home|root|tmp|Users)/[\w.\-]*|\bC:\\[\w\\]*")
 
@@ -63,4 +64,25 @@ def alt_text(notebook, name):
                 f"the figure of {quoted(cell.source)} has an alt text of {len(alt)} letters: say what it shows in "
                 f'{ALT_LETTERS} or more, in the cell\'s metadata: {{"mystnb": {{"image": {{"alt": "..."}}}}}}'
             )
+    return found
+
+
+def captions(notebook, name):
+    """Every figure has a caption that can be read alone, which the site numbers, and none has one without a figure."""
+    found, (least, most) = [], CAPTION_WORDS
+    for cell in nb.code_cells(notebook):
+        drawn = any(mime.startswith("image/") for o in cell.outputs for mime in o.get("data", {}))
+        mystnb = cell.metadata.get("mystnb", {})
+        caption, alt = mystnb.get("figure", {}).get("caption", ""), mystnb.get("image", {}).get("alt", "")
+        words = len(caption.split())
+        remedy = 'in the cell\'s metadata: {"mystnb": {"figure": {"caption": "..."}}}'
+        if drawn and not least <= words <= most:
+            found.append(
+                f"the caption of {quoted(cell.source)} has {words} words: say what the figure shows in {least} to "
+                f"{most}, {remedy}"
+            )
+        if drawn and caption and caption == alt:
+            found.append(f"the caption of {quoted(cell.source)} is its alt text: say what it means, {remedy}")
+        if caption and not drawn:
+            found.append(f"{quoted(cell.source)} has a caption and draws nothing")
     return found
