@@ -20,7 +20,7 @@ from tools import recaps, study
 
 PATHS = nb.notebook_paths()
 LEDGER = Path(__file__).with_name("ledger.json")
-PAGES = sorted((nb.ROOT / "book").glob("*.md"))
+PAGES = sorted([nb.ROOT / "index.md", *(nb.ROOT / "book").glob("*.md")])
 STUDIES = sorted({*study.names(), *(p.stem for p in nb.STUDIES.glob("*.json"))})
 
 

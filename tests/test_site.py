@@ -106,8 +106,8 @@ def test_without_a_repository_the_buttons_are_absent(site):
 
 @pytest.fixture(scope="module")
 def visits(browser, address, site):
-    """Every page at every width: {(path, width): what is seen}. The front page only forwards to book/index."""
-    paths = [path for path in site.pages if path != "index.html"]
+    """Every page at every width: {(path, width): what is seen}."""
+    paths = list(site.pages)
     return {(path, name): visit(browser, address, path, size) for path in paths for name, size in WIDTHS.items()}
 
 
@@ -213,7 +213,7 @@ def test_planted_small_text_is_seen(browser, address, site, rule):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_colour_scheme_is_the_readers(browser, address, site, scheme):
     chapter = next(path for path in site.pages if path.startswith("notebooks/"))
-    for path in ("book/index.html", chapter):
+    for path in ("index.html", chapter):
         page = visit(browser, address, path, scheme=scheme)
         assert page.theme == scheme
         red, green, blue = (float(v) for v in page.background.removeprefix("rgb(").removesuffix(")").split(",")[:3])

@@ -3,13 +3,16 @@
 The repository is read from GITHUB_REPOSITORY ("owner/name", set by GitHub Actions) or from the git remote `origin`;
 a host that only the reader's ssh configuration knows is looked up there. Where neither names a GitHub repository the
 buttons are left out, so none is dead. The branch is GITHUB_BASE_REF or GITHUB_REF_NAME, or the one that `origin`
-calls its own, or main.
+calls its own, or main. The site's address is the one that GitHub Pages gives the repository, unless BOOK_URL names
+another, such as that of a domain of one's own.
 """
 
 import os
 import re
 import subprocess
 from urllib.parse import quote, urlsplit
+
+from sphinx.errors import ExtensionError
 
 COLAB = "https://colab.research.google.com"
 BRANCH = "main"
@@ -61,7 +64,16 @@ def find_branch(folder):
 
 
 def site_address(slug):
-    """The address that GitHub Pages gives a site: that of a repository named owner.github.io is the owner's own."""
+    """Where the site is published, with a slash at its end: what BOOK_URL says, else the address that GitHub Pages
+    gives it. That of a repository named owner.github.io is the owner's own. Raises ExtensionError for a BOOK_URL that
+    is no address of a page.
+    """
+    named = os.environ.get("BOOK_URL", "").strip()
+    if named:
+        parts = urlsplit(named)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise ExtensionError(f"BOOK_URL is {named!r}; expected an address such as https://book.example.org/")
+        return named.rstrip("/") + "/"
     owner, name = slug.lower().split("/")[0], slug.split("/")[1]
     return f"https://{owner}.github.io/" + ("" if name.lower() == f"{owner}.github.io" else f"{name}/")
 
@@ -81,6 +93,7 @@ def add_links(app, config):
     )
     config.html_baseurl = config.ogp_site_url = site_address(slug)
     config.sitemap_url_scheme = "{link}"
+    config.sitemap_excludes = ["404.html", "search.html"]
 
 
 def setup(app):

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from results_declared import (
     BITS,
@@ -63,6 +64,8 @@ class ResultsTable(Results):
 
 
 class ResultsFigure(Results):
+    option_spec = {"caption": directives.unchanged_required}
+
     def make(self, name, records):
         """One image for light pages and one for dark ones, drawn into the build beside Sphinx's own files."""
         table = chosen(name)
@@ -77,7 +80,12 @@ class ResultsFigure(Results):
             image["classes"] += [f"only-{theme}", "landing"]
             image["width"] = "640px"
             images.append(image)
-        return images
+        if "caption" not in self.options:
+            return images
+        box = nodes.container(classes=["captioned"])
+        said = self.options["caption"]
+        box += [*images, nodes.paragraph(said, said, classes=["caption-text"])]
+        return [box]
 
 
 class ResultsSignature(Results):
