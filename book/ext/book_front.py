@@ -201,6 +201,7 @@ def base_of_404(app, pagename, templatename, context, doctree):
     if pagename == "404":
         path = urlsplit(app.config.html_baseurl).path or "/"
         context["metatags"] = f'<base href="{path}" />\n' + context.get("metatags", "")
+        context["pagetitle"] = context["title"]
 
 
 def draw_cards(app, exception):
