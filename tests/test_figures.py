@@ -1,5 +1,6 @@
 """Figures: a model has its colour in every chapter, and every word can be read on a phone."""
 
+import ast
 import re
 
 import matplotlib
@@ -83,6 +84,54 @@ def test_a_model_has_its_colour_in_every_figure(drawings):
 
 def test_every_word_can_be_read_on_a_phone(drawings):
     assert not drawings[1], "\n".join(drawings[1])
+
+
+WIDEST, SMALLEST = 6, 11  # inches, points: together 9 pixels on a phone
+SIZES = {"fontsize", "labelsize", "titlesize", "title_fontsize"}
+
+
+def wide_or_small(source):
+    """Figures wider and words smaller than the style's, as the code has them."""
+    found = []
+    for node in ast.walk(nb.parse(source)):
+        for key, value in keywords(node):
+            if key == "figsize" and isinstance(value, ast.Tuple) and isinstance(value.elts[0], ast.Constant):
+                if value.elts[0].value > WIDEST:
+                    found.append(f"figsize {ast.unparse(value)} is wider than {WIDEST} inches")
+            if key in SIZES and isinstance(value, ast.Constant):
+                if isinstance(value.value, str) or value.value < SMALLEST:
+                    found.append(f"{key} {value.value} is less than {SMALLEST} points")
+            if key == "annot_kws":
+                found += wide_or_small(ast.unparse(value).replace("'size'", "'fontsize'"))
+    return found
+
+
+def keywords(node):
+    """(name, value) of a call's keywords and of a dictionary's entries."""
+    if isinstance(node, ast.Call):
+        yield from ((k.arg, k.value) for k in node.keywords)
+    if isinstance(node, ast.Dict):
+        yield from ((k.value, v) for k, v in zip(node.keys, node.values) if isinstance(k, ast.Constant))
+
+
+@pytest.mark.parametrize("path", nb.notebook_paths(), ids=lambda path: path.stem)
+def test_no_figure_is_wide_and_no_word_small(path):
+    """What the code says, for the cells too that a short run does not reach."""
+    found = []
+    for cell in nb.code_cells(nb.read(path)):
+        if "recap" not in nb.tags(cell) and nb.tagged(cell, "study") is None:
+            found += [f"{(nb.title(cell) or cell.source[:50])!r}: {text}" for text in wide_or_small(cell.source)]
+    assert not found, "\n".join(found)
+
+
+def test_a_wide_figure_and_a_small_word_are_seen():
+    assert len(wide_or_small("plt.subplots(1, 2, figsize=(9, 3))\naxis.legend(fontsize=9)")) == 2
+    assert wide_or_small("sns.heatmap(x, annot_kws={'size': 9})") and wide_or_small(
+        "axis.text(0, 0, 'a', fontsize='small')"
+    )
+    assert (
+        wide_or_small("plt.subplots(figsize=(6, 3))\naxis.set_title('a', fontsize=12)\nplt.plot(x, markersize=4)") == []
+    )
 
 
 def test_small_words_are_seen(book):
