@@ -6,6 +6,7 @@
 # make study NAME=letter_rnn   run one study and store its result
 # make recaps     write the copies of definitions and studies that chapters borrow
 # make lint       the form of the code, in seconds
+# make pdf        print the whole book into one file, which the front page then offers; needs Chromium
 # make serve      serve the built site on http://localhost:8000
 # make setup      set up .venv for all of these (book needs less: .venv-site)
 # Set-up happens by itself, once, and again when the requirements change. TORCH_INDEX= takes torch from the usual index.
@@ -18,7 +19,7 @@ PAGE := _build/html/index.html
 SETUP := $(PYTHON) tools/setup.py $(if $(filter command environment,$(firstword $(origin PYTHON))),--named)
 export MAKECMDGOALS
 
-.PHONY: help setup setup-site book test test-fast mutants run study recaps constraints lint serve clean
+.PHONY: help setup setup-site book pdf test test-fast mutants run study recaps constraints lint serve clean
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
 
@@ -31,6 +32,13 @@ setup-site:
 book: setup-site
 	$(SITE)/jupyter-book build . --all -W -n --keep-going
 	@echo "The book: file://$(CURDIR)/$(PAGE)"
+
+# Without Chromium it ends before the site is built.
+pdf: export BOOK_PDF = 1
+pdf: setup-site
+	$(SITE)/python tools/pdf.py --check
+	$(MAKE) book
+	$(SITE)/python tools/pdf.py
 
 test: setup
 	$(PY) -m pytest --nbval -n 2 --dist loadfile notebooks tests

@@ -53,7 +53,8 @@ def good():
             "It reads $h_t$, `{x}` and `!`, {as} in *braces*, at\n\n$$\nh = 1!\n$$\n\n"
             "after [Elman (1990)](https://doi.org/10.1207/s15516709cog1402_1) and\n"
             "[Schütze and van der Berg (1998)](https://aclanthology.org/J98-1004).\n\n"
-            "> Call me Ishmael!\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n```python\nprint('oh!')\n```"
+            "> Call me Ishmael!\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n```python\nprint('oh!')\n```\n\n"
+            f"{PROMPT}\n\nIt is so.\n\n<!-- predict: end -->"
         ),
         "setup": code("# @title Setup\nimport math\nSEED = 0", "setup"),
         "recap": code("# @title From earlier chapters\ndef score():\n    return 2", "recap"),
@@ -141,6 +142,7 @@ WIDGET = nbformat.v4.new_output(
     "display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "0%"}
 )
 PNG = displayed(image_png="iVBORw0KGgo=")
+PROMPT = "<!-- predict: a | How many? | number | %, 0 to 9 | record: b; c; d -->"
 
 # (check, the mistake, what the complaint says)
 MISTAKES = [
@@ -255,6 +257,14 @@ MISTAKES = [
     (form.plain_prose, write("It works \u2014 often."), "em dash"),
     (form.plain_prose, write("It works --- often."), "em dash"),
     (form.plain_prose, write("It works \U0001f680."), "emoji"),
+    (form.predictions, write(PROMPT.replace("| %, 0 to 9 ", "")), "has 4 fields"),
+    (form.predictions, write(PROMPT.replace("predict:", "predict")), "a colon is missing"),
+    (form.predictions, write(f"Guess. {PROMPT}"), "'a' must stand in lines of its own"),
+    (form.predictions, write(f"- {PROMPT}"), "'a' must stand in lines of its own"),
+    (form.predictions, write(f"{PROMPT} Guess."), "'a' must stand in lines of its own"),
+    (form.predictions, write("So. <!-- predict: end -->"), "'end' must stand in lines of its own"),
+    (form.predictions, write(PROMPT), "two prompts have the id 'a'"),
+    (form.predictions, write("\n\n".join(PROMPT.replace(": a", f": {c}") for c in "bcd")), "asks 4 times"),
 ]
 
 

@@ -78,6 +78,29 @@ def test_minutes_are_read_from_timing_cells_and_from_records(folder):
         results.Records(folder)
 
 
+def test_a_range_over_seeds_stands_beside_its_value(folder):
+    edit(folder / "01_a.ipynb", "small | error | 0.4321", "small | error | 0.4321 from 0.4300 to 4.400e-01")
+    records = results.Records(folder)
+    assert records.value("adding", ROW, "error") == 0.4321
+    assert records.ranges == {("adding", "small", "error"): (0.43, 0.44)}
+    write(folder / "03_c.ipynb", ["record | adding | small | error | 0.4321"])
+    assert results.Records(folder).ranges == records.ranges, "the same without its range is no quarrel"
+    write(folder / "03_c.ipynb", ["record | adding | small | error | 0.4321 from 0.4300 to 0.5000"])
+    with pytest.raises(ExtensionError, match=r"records \(0.43, 0.5\) for adding \| small"):
+        results.Records(folder)
+
+
+def test_curves_are_read_and_need_not_be_shown(folder):
+    line = "curve | adding | small | error | 3 55.1, 4 1e-3, 5 0"
+    write(folder / "03_c.ipynb", [line])
+    records = results.Records(folder)
+    assert records.curves == {("curve", "adding", "small", "error"): ((3, 55.1), (4, 0.001), (5, 0))}
+    results.check_declared(records, {"adding": TABLE}, {})
+    write(folder / "04_d.ipynb", [line.replace("55.1", "55.2")])
+    with pytest.raises(ExtensionError, match="04_d.ipynb records .*55.2.* chapter 3 records"):
+        results.Records(folder)
+
+
 def test_only_what_was_printed_is_read(folder):
     write(folder / "03_c.ipynb", ["record | adding | third | error | 0.5"], name="stderr")
     assert not any(model == "third" for _, model, _ in results.Records(folder).values)
@@ -137,11 +160,21 @@ def test_a_record_of_another_chapter(folder):
 
 @pytest.mark.parametrize(
     "line",
-    ["adding | small | error", "adding | small | error | much", "adding | small | a | b | 1.0", "adding | x | y | nan"],
+    [
+        *("adding | small | error", "adding | small | error | much", "adding | small | a | b | 1.0"),
+        *("adding | x | y | nan", "adding | x | y | 1 from 0", "adding | x | y | 1 from 2 to 3"),
+        *("adding | x | y | 1 from 0 to nan", "adding | x | y | 1 from 0 to 2 to 3"),
+    ],
 )
 def test_a_line_that_is_no_record(folder, line):
     write(folder / "03_c.ipynb", [f"record | {line}"])
-    refused(folder, "03_c.ipynb prints", line)
+    refused(folder, "03_c.ipynb prints", line, "value [from low to high]")
+
+
+@pytest.mark.parametrize("points", ["", "3", "3 1, 4", "3 1, 3 2", "4 1, 3 2", "3 1 2", "3 nan", "x 1"])
+def test_a_line_that_is_no_curve(folder, points):
+    write(folder / "03_c.ipynb", [f"curve | adding | small | error | {points}"])
+    refused(folder, "03_c.ipynb prints", "x y, x y, ...")
 
 
 @pytest.mark.parametrize(

@@ -198,10 +198,12 @@ def not_found(app):
 
 
 def base_of_404(app, pagename, templatename, context, doctree):
+    """A host shows the page at any depth, so its links start from the site's root, where that is known."""
     if pagename == "404":
-        path = urlsplit(app.config.html_baseurl).path or "/"
-        context["metatags"] = f'<base href="{path}" />\n' + context.get("metatags", "")
         context["pagetitle"] = context["title"]
+        if app.config.html_baseurl:
+            base = f'<base href="{urlsplit(app.config.html_baseurl).path or "/"}" />\n'
+            context["metatags"] = base + context.get("metatags", "")
 
 
 def draw_cards(app, exception):

@@ -1,15 +1,34 @@
-"""Keep every request on the site itself: MathJax from a pip package, no thebe.
+"""Load nothing from other sites, and on a page no more than it uses.
 
-Sphinx would load MathJax from a CDN, and Jupyter Book registers thebe's loader on every page.
+Jupyter Book registers thebe's loader on every page, and its extensions put their scripts and style sheets on all of
+them, whether anything there is theirs or not.
 """
 
-from importlib.util import find_spec
-from pathlib import Path
+import os
+import re
 
-from sphinx.errors import ExtensionError
-from sphinx.util.fileutil import copy_asset
+# What an extension puts on every page, and what a page holds that uses it.
+TOGGLE, TABS, DESIGN = (rf'class="[^"]*\b{name}' for name in (r"(?:toggle|dropdown)\b", r"sd-tab-set\b", "sd-"))
+CODE = r'class="highlight\b'
+USED_BY = {
+    "togglebutton.js": TOGGLE,
+    "togglebutton.css": TOGGLE,
+    "design-tabs.js": TABS,
+    "sphinx-design.min.css": DESIGN,
+    "clipboard.min.js": CODE,
+    "copybutton.js": CODE,
+    "copybutton.css": CODE,
+}
+SETTING_OF_TOGGLE = re.compile(r"\s*(?:let|var|const) toggle")  # in a script of its own, without a file
 
-MATHJAX = "tex-svg-full.js"  # one self-contained file: glyphs and extensions are inside
+# Scripts that change what is on the page already: they can wait until it is read.
+CAN_WAIT = {
+    "clipboard.min.js",
+    "copybutton.js",
+    "sphinx-book-theme.js",
+    "togglebutton.js",
+    "design-tabs.js",
+}
 
 
 def drop_thebe(app, config):
@@ -21,27 +40,28 @@ def drop_thebe(app, config):
         ]
 
 
+def is_used(asset, body):
+    """Whether a script or a style sheet has anything to do on a page."""
+    file, script = os.path.basename(asset.filename or ""), asset.attributes.get("body") or ""
+    if "thebe" in file or "thebe" in script:
+        return False
+    pattern = TOGGLE if SETTING_OF_TOGGLE.match(script) else USED_BY.get(file)
+    return pattern is None or bool(re.search(pattern, body))
+
+
+def patient(asset):
+    if os.path.basename(asset.filename or "") not in CAN_WAIT:
+        return asset
+    return type(asset)(asset.filename, priority=asset.priority, **{**asset.attributes, "defer": "defer"})
+
+
 def strip_assets(app, pagename, templatename, context, doctree):
-    for kind in ("css_files", "script_files"):
-        context[kind] = [
-            asset for asset in context.get(kind, []) if "thebe" not in str(getattr(asset, "filename", asset) or "")
-        ]
-
-
-def copy_mathjax(app, exception):
-    if exception is not None or app.builder.format != "html":
-        return
-    package = find_spec("sphinx-mathjax-offline")
-    source = package and Path(package.origin).parent / "static" / "mathjax" / MATHJAX
-    if not source or not source.is_file():
-        raise ExtensionError(
-            f"{MATHJAX} was not found in the package sphinx-mathjax-offline: run `pip install -r requirements.txt`"
-        )
-    copy_asset(str(source), str(Path(app.outdir) / "_static" / "mathjax"))
+    body = context.get("body", "")
+    context["css_files"][:] = [sheet for sheet in context["css_files"] if is_used(sheet, body)]
+    context["script_files"][:] = [patient(script) for script in context["script_files"] if is_used(script, body)]
 
 
 def setup(app):
     app.connect("config-inited", drop_thebe)
     app.connect("html-page-context", strip_assets, priority=900)
-    app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

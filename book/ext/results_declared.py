@@ -172,6 +172,7 @@ NOT_SHOWN = {
     ("reading aloud", "encoder-decoder", "word error, training words"): "it was trained on them",
     ("reading aloud", "GRU with additive attention", "word error, dev"): "readers are compared on test words",
     ("reading aloud", "GRU with dot attention, 700 steps", "word error, dev"): "the same",
+    ("a nudge of the state", "untrained nn.RNN, 128 units", "share left after 20 letters"): "asked by a prompt",
 }
 
 

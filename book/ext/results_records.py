@@ -1,7 +1,8 @@
 """What the notebooks recorded, and the tables that are made of it.
 
-`Records` reads the stored outputs: lines `record | task | model | metric | value`, lines `timed | task | model |
-minutes` of timing cells, which nobody compares, and lines `signature | task | text`.
+`Records` reads the stored outputs: lines `record | task | model | metric | value`, where the value may be followed by
+its range over seeds, `from low to high`; lines `timed | task | model | minutes` of timing cells, which nobody compares;
+lines `curve | task | model | metric | x y, x y, ...`; and lines `signature | task | text`.
 """
 
 import json
@@ -14,17 +15,22 @@ from results_declared import MINUTES, NOT_SHOWN, TABLES
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[2]
-FORMS = {"record": "record | task | model | metric | value", "timed": "timed | task | model | minutes"}
+FORMS = {
+    "record": "record | task | model | metric | value [from low to high]",
+    "timed": "timed | task | model | minutes",
+    "curve": "curve | task | model | metric | x y, x y, ...",
+}
 
 
 class Records:
-    """`values` maps (task, model, metric) to its value, `chapters` to the numbers of the chapters that print it.
+    """`values` maps (task, model, metric) to its value, `ranges` to its range over seeds where it has one, `chapters`
+    to the numbers of the chapters that print it. `curves` maps ("curve", task, model, metric) to its points (x, y).
 
     Raises ExtensionError for a line that is no record, and for a result given twice with different values.
     """
 
     def __init__(self, folder=ROOT / "notebooks"):
-        self.values, self.signatures, self.chapters = {}, {}, defaultdict(set)
+        self.values, self.ranges, self.curves, self.signatures, self.chapters = {}, {}, {}, {}, defaultdict(set)
         self.paths = sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
         for path in self.paths:
             for line in printed(path):
@@ -36,14 +42,22 @@ class Records:
 
     def add(self, path, line, kind, parts):
         try:
-            *key, value = parts
+            *key, text = parts
             task, model, metric = [*key, MINUTES] if kind == "timed" else key
-            value = float(value)
-            if not math.isfinite(value):
-                raise ValueError
+            if kind == "curve":
+                self.keep(self.curves, ("curve", task, model, metric), curve_points(text), path)
+                return
+            text, seeds, bounds = text.partition(" from ") if kind == "record" else (text, "", "")
+            value = finite(text)
+            if seeds:
+                low, high = map(finite, bounds.split(" to "))
+                if not low <= value <= high:
+                    raise ValueError
         except ValueError:
             raise ExtensionError(f"{path.name} prints {line!r}; the form is `{FORMS[kind]}`") from None
         self.keep(self.values, (task, model, metric), value, path)
+        if seeds:
+            self.keep(self.ranges, (task, model, metric), (low, high), path)
 
     def keep(self, where, key, value, path):
         if where.setdefault(key, value) != value:
@@ -83,13 +97,41 @@ class Records:
         return self.signatures[(task,)]
 
 
-def printed(path):
-    """The lines of a notebook's stored standard output that begin with `record`, `timed` or `signature`, and a bar."""
+def finite(text):
+    """The number that a text says. Raises ValueError if it says none, or one that is not finite."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not finite")
+    return number
+
+
+def curve_points(text):
+    """The points of a curve, `x y, x y, ...`, x rising. Raises ValueError where the text is something else."""
+    pairs = [tuple(map(finite, point.split())) for point in text.split(",")]
+    if any(len(pair) != 2 for pair in pairs) or any(a[0] >= b[0] for a, b in zip(pairs, pairs[1:])):
+        raise ValueError("a curve is pairs of numbers, from left to right")
+    return tuple(pairs)
+
+
+def outputs(path, tag=None):
+    """What each code cell of a notebook printed, those that carry a tag only if one is given."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if tag is not None and tag not in cell["metadata"].get("tags", []):
+            continue
         for output in cell.get("outputs", []):
             if output.get("name") == "stdout":
-                text = output["text"] if isinstance(output["text"], str) else "".join(output["text"])
-                yield from re.findall(r"^(?:record|timed|signature) \|.*$", text, flags=re.M)
+                yield output["text"] if isinstance(output["text"], str) else "".join(output["text"])
+
+
+def printed(path):
+    """The lines of a notebook's stored standard output that begin with one of the words above, and a bar."""
+    for text in outputs(path):
+        yield from re.findall(r"^(?:record|timed|curve|signature) \|.*$", text, flags=re.M)
+
+
+def claimed(path):
+    """The lines of a notebook's claims cell, `text: values`."""
+    return [line for text in outputs(path, "claims") for line in text.splitlines() if line.strip()]
 
 
 def on_page(page=ROOT / "book" / "results.md"):

@@ -103,22 +103,21 @@ LOOK = """async () => {
     const found = {}, walker = document.createTreeWalker(document.querySelector('.bd-article') || document.body, 4);
     while (walker.nextNode()) {
       const e = walker.currentNode.parentElement;
-      if (!walker.currentNode.data.trim() || e.closest('svg, mjx-container, script, style, kbd')) continue;
+      if (!walker.currentNode.data.trim() || e.closest('svg, .katex, script, style, kbd')) continue;
       const size = parseFloat(getComputedStyle(e).fontSize);
       if (size >= READABLE || !e.checkVisibility()) continue;
       found[`${e.tagName} ${e.className} ${size}`] = e.textContent.slice(0, 30);
     }
     return Object.entries(found).map(([kind, text]) => `${kind}: ${text}`);
   }
-  if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
+  await document.fonts.ready;
+  for (const image of document.images) image.loading = 'eager';  // a lazy one is not decoded before it is near
   await Promise.all([...document.images].map(i => i.decode().catch(() => null)));
   const root = document.documentElement;
   return {
     sources: document.querySelectorAll('.math').length,
-    rendered: document.querySelectorAll('mjx-container').length,
-    errors_in_math: [  // an unknown command is no error to MathJax: it is set in red
-      ...document.querySelectorAll('[data-mml-node=merror], mjx-merror, mjx-container [fill=red]')
-    ].map(e => e.getAttribute('data-mjx-error') || e.textContent || 'an unknown command'),
+    rendered: document.querySelectorAll('.math:has(.katex-html):has(math)').length,
+    errors_in_math: [...document.querySelectorAll('.katex-error, .math merror')].map(e => e.title || e.textContent),
     scroll: root.scrollWidth, client: root.clientWidth,
     small: small(),
     images: [...document.images].map(i => ({src: i.getAttribute('src'), alt: i.alt, width: i.naturalWidth})),

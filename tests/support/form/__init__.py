@@ -3,7 +3,7 @@
 A complaint is a sentence that says what is wrong and, where it is not plain, what mends it. test_form.py applies the
 checks to the book; test_form_catches.py plants the mistakes and sees each check complain. By what they check:
 reading.py holds what all use, outputs.py what is stored, cells.py tags and folds, claims.py the end of a chapter,
-prose.py the text, citations.py the bibliography, whole.py what spans chapters.
+prose.py the text, predictions.py its prompts, citations.py the bibliography, whole.py what spans chapters.
 """
 
 from tests.support.form.cells import (
@@ -23,6 +23,7 @@ from tests.support.form.cells import (
 from tests.support.form.citations import citations, is_cited, read_bibliography
 from tests.support.form.claims import assertions, claims, exercises, no_clock, solutions
 from tests.support.form.outputs import alt_text, captions, has_run, no_absolute_paths, no_stderr, no_widgets, stamp
+from tests.support.form.predictions import predictions
 from tests.support.form.prose import (
     avoided,
     links_stand_alone,
@@ -58,6 +59,7 @@ CHECKS = [
     plain_markdown,
     links_stand_alone,
     plain_prose,
+    predictions,
 ]
 
 __all__ = [
