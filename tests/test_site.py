@@ -201,7 +201,7 @@ def test_planted_pale_text_is_seen(browser, address, scheme, grey):
 
 @pytest.mark.parametrize("rule", ["div.highlight pre { font-size: .25rem }", "p { font-size: .6rem }"])
 def test_planted_small_text_is_seen(browser, address, site, rule):
-    sheet = site.root / "_static" / "book.css"
+    sheet = site.root / "_static" / "cells.css"
     before = sheet.read_text(encoding="utf-8")
     try:
         sheet.write_text(f"{before}\n.bd-article {rule}\n", encoding="utf-8")

@@ -66,30 +66,30 @@
 
   const coarse = (value) => number(Number(value.toPrecision(2)), 2);
 
-  function quantity(asked, value) {
-    const shown = number(value, asked.log ? 2 : 3);
-    return asked.unit === "%" ? `${shown}%` : asked.unit ? `${shown} ${asked.unit}` : shown;
-  }
+  /* A unit in words is said once in a sentence, a sign goes with each number. */
+  const plain = (asked, value) => number(value, asked.log ? 2 : 3) + (asked.unit === "%" ? "%" : "");
+  const inWords = (asked) => (asked.unit && asked.unit !== "%" ? ` ${asked.unit}` : "");
+  const quantity = (asked, value) => plain(asked, value) + inWords(asked);
 
   /* A difference of two shares in per cent is in points. */
   function apart(asked, difference) {
     const size = Math.abs(difference);
-    const shown = number(asked.high - asked.low >= 10 ? Math.round(10 * size) / 10 : size);
+    const shown = number(asked.high - asked.low > 10 ? Math.round(10 * size) / 10 : size);
     const unit = asked.unit === "%" ? (shown === "1" ? "point" : "points") : asked.unit;
     return unit ? `${shown} ${unit}` : shown;
   }
 
   const capital = (text) => text[0].toUpperCase() + text.slice(1);
-  const seedsOf = (asked) => `${quantity(asked, asked.seeds[0])} to ${quantity(asked, asked.seeds[1])}`;
+  const seedsOf = (asked) => `${plain(asked, asked.seeds[0])} to ${plain(asked, asked.seeds[1])}`;
 
   /* {direction, said}: how far off a guess is, as the list counts it and as a sentence. */
   const verdicts = {
     number(asked, guess) {
       const { value, seeds } = asked;
-      const said = `You said ${quantity(asked, guess)}; measured ${quantity(asked, value)}`;
+      const said = `You said ${quantity(asked, guess)}; measured ${plain(asked, value)}`;
       if (seeds && seeds[0] <= guess && guess <= seeds[1])
         return { direction: "within", said: `${said}: inside the range of the seeds, ${seedsOf(asked)}.` };
-      if (quantity(asked, guess) === quantity(asked, value))
+      if (plain(asked, guess) === plain(asked, value))
         return { direction: "right", said: `You said ${quantity(asked, guess)}, and that was measured.` };
       const direction = guess > value ? "high" : "low";
       const outside = seeds ? ` Over the seeds it ranges from ${seedsOf(asked)}.` : "";
@@ -204,14 +204,13 @@
       const wide = Math.max(4, to - from);
       draw(svg, "rect", { x: (from + to - wide) / 2, y: line - 7, width: wide, height: 14, class: "seeds" });
     }
+    const guessed = guess !== undefined;
+    if (guessed) draw(svg, "line", { x1: x(guess), x2: x(guess), y1: 17, y2: line, class: "guess" });
     draw(svg, "line", { x1: x(asked.value), x2: x(asked.value), y1: 36, y2: line, class: "measured" });
     draw(svg, "circle", { cx: x(asked.value), cy: line, r: 5, class: "measured" });
-    write(svg, x(asked.value), 31, width, `measured ${quantity(asked, asked.value)}`, "measured");
-    if (guess === undefined) return;
-    draw(svg, "line", { x1: x(guess), x2: x(guess), y1: 17, y2: line, class: "guess" });
-    const [gx, gy] = [x(guess), line];
-    draw(svg, "path", { d: `M${gx} ${gy - 7}l7 7l-7 7l-7 -7z`, class: "guess" });
-    write(svg, x(guess), 12, width, `you ${quantity(asked, guess)}`, "guess");
+    if (guessed) draw(svg, "path", { d: `M${x(guess)} ${line - 7}l7 7l-7 7l-7 -7z`, class: "guess" });
+    write(svg, x(asked.value), 31, width, `measured ${plain(asked, asked.value)}`, "measured");
+    if (guessed) write(svg, x(guess), 12, width, `you ${plain(asked, guess)}`, "guess");
   }
 
   /* Axes and curves; returns what maps a place in the picture to a value. */
@@ -596,7 +595,7 @@
       refreshAll();
     });
     for (const cover of veils(asked.id))
-      cover.addEventListener("click", () => {
+      cover.parentNode.addEventListener("click", () => {
         if (cover.hasAttribute("hidden")) control.focus().focus();
       });
     redrawn(drawing, () => {

@@ -51,6 +51,14 @@
     return made;
   }
 
+  // The theme puts the contents back where they stood; the page that is open must be in sight.
+  addEventListener("load", () => setTimeout(() => {
+    const bar = document.querySelector(".bd-sidebar-primary"), current = bar?.querySelector(".current.active > a, .current > a.current");
+    if (!current || !bar.clientHeight) return;
+    const {top, bottom} = current.getBoundingClientRect(), frame = bar.getBoundingClientRect();
+    if (top < frame.top || bottom > Math.min(frame.bottom, innerHeight)) bar.scrollTop += top - frame.top - frame.height / 2;
+  }));
+
   mark();
   const last = [...document.querySelectorAll(".bd-article h2")].at(-1);
   if (here && !(here in read) && last && "IntersectionObserver" in window) {

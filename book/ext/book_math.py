@@ -5,6 +5,7 @@ readers read, and HTML for the eye. A formula that KaTeX cannot set stops the bu
 of a page and where it stands. The style sheet and the fonts are linked on pages that hold a formula.
 """
 
+import atexit
 import base64
 import functools
 import json
@@ -19,10 +20,11 @@ from sphinx.util.math import get_node_equation_number
 VENDOR = Path(__file__).resolve().parents[1] / "vendor" / "katex"
 FOLDER = "katex"  # in _static
 INSIDE = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")  # the fonts of nearly every formula
-OPTIONS = {"output": "htmlAndMathml", "throwOnError": True, "strict": "error", "trust": False}
-SET = """function set(tex, options) {
+SET = """function set(tex, displayMode) {
+  const trust = ({command}) => { throw new Error(`${command} is not for formulas`); };  // it would be set in red
+  const options = {displayMode, output: "htmlAndMathml", throwOnError: true, strict: "error", trust};
   try {
-    return JSON.stringify([katex.renderToString(tex, JSON.parse(options)), null]);
+    return JSON.stringify([katex.renderToString(tex, options), null]);
   } catch (error) {
     return JSON.stringify([null, error.message]);
   }
@@ -44,6 +46,7 @@ def engine():
     from py_mini_racer import MiniRacer
 
     context = MiniRacer()
+    atexit.register(context.close)  # left to the end of Python, its thread may wait for ever
     context.eval((VENDOR / "katex.min.js").read_text(encoding="utf-8"))
     context.eval(SET)
     return context
@@ -52,7 +55,7 @@ def engine():
 @functools.cache
 def set_formula(tex, display=False):
     """The HTML and the MathML of a formula. Raises FormulaError for one that KaTeX cannot set."""
-    html, error = json.loads(engine().call("set", tex, json.dumps({**OPTIONS, "displayMode": display})))
+    html, error = json.loads(engine().call("set", tex, display))
     if error:
         raise FormulaError(error.removeprefix("KaTeX parse error: "))
     return html if display or len(tex) <= SHORT else BETWEEN.sub(r"<wbr/>\g<0>", html)

@@ -268,13 +268,13 @@ def visit_prompt(self, node):
 
 def visit_veil(self, node):
     self.body.append(
-        f'<div class="predict-veil" data-veil="{node["name"]}">'
+        f'<div class="predict-veil"><div data-veil="{node["name"]}">'
         "<script>window.bookVeil && bookVeil(document.currentScript)</script>\n"
     )
 
 
 def depart_veil(self, node):
-    self.body.append("</div>\n")
+    self.body.append("</div></div>\n")
 
 
 def reading_order(env):
