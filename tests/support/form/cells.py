@@ -167,5 +167,5 @@ def records(notebook, name):
         f"{quoted(c.source)} records a result and is tagged `{tag}`, so nothing compares it"
         for c in nb.code_cells(notebook)
         for tag in ("timing", "nbval-ignore-output")
-        if tag in nb.tags(c) and re.search(r"\brecord\(", c.source)
+        if tag in nb.tags(c) and re.search(r"\brecord(?:_curve)?\(", c.source)
     ]
