@@ -137,6 +137,10 @@ def test_mathematics_is_rendered(visits):
     no(seen(visits, complaint), "mathematics")
 
 
+def test_no_formula_is_cut(visits):
+    no(seen(visits, lambda page: page.cut_math), "formulas that leave the column")
+
+
 def test_no_page_scrolls_sideways(visits):
     def complaint(page):
         return [f"it is {page.scroll} pixels wide in a window of {page.client}"] if page.scroll > page.client else []
@@ -328,6 +332,7 @@ PLANTED = """<html><head><title>x</title><meta name="viewport" content="width=de
 <span class="math"><span class="katex"><math><mi>x</mi></math><span class="katex-html">x</span></span></span>
 <span class="math"><span class="katex-error" title="no such command">\\nonsense</span></span>
 <span class="math"><span class="katex-html">x</span></span><p class="math">x</p>
+<p style="width: 50px"><span class="math"><span class="katex-base" style="display: inline-block; width: 80px">y</span>
 <div style="width: 600px">wide</div>
 <img src="missing.png" alt="gone"><script src="http://127.0.0.1:9/x.js"></script><script>throw Error("planted")</script>
 """
@@ -342,6 +347,7 @@ def test_planted_mistakes_are_seen_in_the_browser(browser, address, site):
     assert page.external == ["http://127.0.0.1:9/x.js"]
     assert any("planted" in text for text in page.errors)
     assert page.scroll > page.client == WIDTHS["pocket"][0]
-    assert page.sources == 4 and page.rendered == 1 and page.errors_in_math == ["no such command"]
+    assert page.sources == 5 and page.rendered == 1 and page.errors_in_math == ["no such command"]
+    assert page.cut_math == ["y"]
     assert [i["width"] for i in page.images] == [0]
     assert page.theme is None

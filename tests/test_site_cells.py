@@ -449,7 +449,7 @@ SCROLLS = """async () => {
     if (!box.checkVisibility()) continue;  // a prompt hides what it asks for
     if (parseFloat(getComputedStyle(box).fontSize) < 11) found.push(`small: ${box.textContent.slice(0, 40)}`);
     if (box.scrollWidth <= box.clientWidth + 1) continue;
-    const name = box.getAttribute('role') === 'region' && box.getAttribute('aria-label');
+    const name = box.getAttribute('role') === 'group' && box.getAttribute('aria-label');
     if (getComputedStyle(box).overflowX !== 'auto' || box.tabIndex !== 0 || !name)
       found.push(`cut: ${box.textContent.slice(0, 40)}`);
   }

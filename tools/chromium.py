@@ -131,7 +131,11 @@ class Chromium:
 
     def ask(self, method, event=None, **parameters):
         """What Chromium answers. With an event, come back when that has been told too."""
-        number, answer, told = self.send(method, **parameters), None, event is None
+        try:
+            number = self.send(method, **parameters)
+        except BrokenPipeError:
+            self.fail(f"Chromium ended before it answered {method}")
+        answer, told = None, event is None
         while answer is None or not told:
             message = self.receive(method)
             if message.get("id") == number:
@@ -159,7 +163,8 @@ class Chromium:
         if missing:
             self.fail(f"the page shows what could not be loaded: {', '.join(missing)}")
 
-    def print(self):
-        """The page as a tagged PDF, in bytes. Its size and margins are those of the page's own style."""
-        answer = self.ask("Page.printToPDF", preferCSSPageSize=True, generateTaggedPDF=True, printBackground=True)
+    def print(self, tagged=True):
+        """The page as a PDF, in bytes. Its size and margins are those of the page's own style; tags are for screen
+        readers and take a while."""
+        answer = self.ask("Page.printToPDF", preferCSSPageSize=True, generateTaggedPDF=tagged, printBackground=True)
         return base64.b64decode(answer["data"])

@@ -45,12 +45,17 @@ FIRST = "Introduction"  # what the landing page is called in the book
 # What is not printed. The style sheet hides the same on a page that a reader prints; here it need not be carried along.
 DROPPED = ", ".join(
     [
-        *("script", "noscript", "template", "style", ".headerlink", ".only-dark", ".paper-only", ".printed-book"),
+        *("script", "noscript", "template", "style", "button", ".only-dark", ".paper-only", ".printed-book"),
+        *(".headerlink", ".ask-link", ".forget-read", ".sd-summary-state-marker"),
         *(".fold-row", ".fold-setup", ".fold-recap", ".fold-study", ".fold-claims", ".predict", ".figure-enlarge"),
-        ".katex-mathml",  # a second copy of each formula, which a reader of the file would copy and find
     ]
 )
-PLAIN = {"n", "nn", "o", "p", "w"}  # words of code that are printed black: an element each would double the file
+# What goes before the html is read, which halves the time that takes: a second copy of each formula, which would be
+# found and copied with the first, and an element for each word of code that is printed black.
+FORMULA = re.compile(r'<span class="katex-mathml"><math.*?</math></span>', re.S)
+BLACK = re.compile(r'<span class="(?:n|nn|o|p|w)">([^<]*)</span>')
+ARTICLE = re.compile(r'<article class="bd-article.*</article>', re.S)
+HEAD = re.compile(r"<head>.*?</head>", re.S)
 
 
 class PdfError(Exception):
@@ -105,9 +110,7 @@ class Book:
         self.parts = table_of_contents(root)
         self.documents = [name for _, documents in self.parts for name in documents]
         self.cited = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
-        home = BeautifulSoup((self.site / "index.html").read_text(encoding="utf-8"), "html.parser")
-        canonical = home.find("link", rel="canonical")
-        self.address = urljoin(canonical["href"], ".") if canonical else ""
+        self.address = ""  # of the site, where it is known
         self.sheets = []  # style sheets of all pages
         self.pages = {name: self.read(name) for name in self.documents}
 
@@ -131,17 +134,21 @@ class Book:
         path = self.site / f"{document}.html"
         if not path.is_file():
             raise PdfError(f"_toc.yml names {document}, and {self.site} has no such page: build it with `make book`")
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        body, title = soup.find("article", class_="bd-article"), soup.find("h1")
-        if body is None or title is None:
+        text = path.read_text(encoding="utf-8")
+        head, article = HEAD.search(text), ARTICLE.search(text)
+        if not head or not article or "<h1>" not in article[0]:
             raise PdfError(f"{document} has no article or no title")
+        head = BeautifulSoup(head[0], "html.parser")
+        self.take_sheets([self.file_of(document, e["href"]) for e in head.find_all("link", rel="stylesheet")])
+        canonical = head.find("link", rel="canonical")
+        if document == self.documents[0] and canonical:
+            self.address = urljoin(canonical["href"], ".")
+        body = BeautifulSoup(BLACK.sub(r"\1", FORMULA.sub("", article[0])), "html.parser").article
         page = Page(document, "", body)
-        self.take_sheets([self.file_of(document, e["href"]) for e in soup.find_all("link", rel="stylesheet")])
         for element in body.select(DROPPED):
             if not element.decomposed:
                 element.decompose()
         self.unfold(body)
-        self.lighten(body)
         self.rename(document, body)
         self.lead(document, body)
         title = body.find("h1")
@@ -175,17 +182,6 @@ class Book:
         for fold in body.find_all("details"):
             fold["open"] = ""
 
-    def lighten(self, body):
-        """Nothing is loaded late, and words of code that are black are no elements."""
-        for image in body.find_all("img"):
-            for name in ("loading", "decoding", "srcset"):
-                image.attrs.pop(name, None)
-        for element in body.select(".highlight pre span"):
-            kinds = set(element.get("class", []))
-            if kinds & PLAIN or not (kinds or element.contents):
-                element.unwrap()
-        body.smooth()
-
     def rename(self, document, body):
         """Every id gets its page before it, as do the attributes that name one."""
         for element in body.find_all(id=True):
@@ -199,6 +195,7 @@ class Book:
         """Images are files of the site; links to pages of the book lead within it. A link to something else of the
         site goes to its address on the web, and where none is known only its words stay."""
         for image in body.find_all("img"):
+            image.attrs.pop("loading", None)  # paper is not scrolled
             if not urlsplit(image["src"]).scheme:
                 image["src"] = self.file_of(document, image["src"])
         for link in body.find_all("a", href=True):
@@ -297,7 +294,7 @@ def solutions(book):
         for title, exercise, here, inside in page.solutions:
             found.append(
                 f'<section class="solution"><h3 id="{here}">{html.escape(title)} '
-                f'<a class="to-exercise" href="#{exercise}">page {number(exercise)}</a></h3>{inside}</section>'
+                f'<a class="to-exercise" href="#{exercise}">on page {number(exercise)}</a></h3>{inside}</section>'
             )
     if not found:
         return ""
@@ -339,9 +336,8 @@ def combine(book):
     ids = [html.unescape(place) for place in re.findall(r'<[^>]*\sid="([^"]+)"', text)]
     places = set(ids)
     if len(places) < len(ids):
-        raise PdfError(
-            "several places of the book have the same name: " + ", ".join(sorted({p for p in ids if ids.count(p) > 1}))
-        )
+        twice = sorted({place for place in ids if ids.count(place) > 1})
+        raise PdfError("several places of the book have the same name: " + ", ".join(twice))
     lost = sorted({place for place in re.findall(r'href="#([^"]+)"', text) if html.unescape(place) not in places})
     if lost:
         raise PdfError("links within the book that lead nowhere: " + ", ".join(lost))
@@ -373,8 +369,8 @@ def print_book(book):
         page = Path(folder) / "book.html"
         page.write_text(combine(book), encoding="utf-8")
         chromium.open(page)
-        for _ in range(3):
-            pdf = chromium.print()
+        for turn in range(3):
+            pdf = chromium.print(tagged=turn > 0)
             found = places(PdfReader(io.BytesIO(pdf)))
             pages = {name: number for name, (number, _) in found.items()}
             if pages == known:

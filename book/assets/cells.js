@@ -21,7 +21,7 @@ function name(box) {
     return;
   }
   box.tabIndex = 0;
-  box.setAttribute("role", "region");
+  box.setAttribute("role", "group");
   box.setAttribute("aria-label", box.matches("pre") ? "Printed lines, scroll sideways" : "Printed table, scrolls sideways");
 }
 

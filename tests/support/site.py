@@ -118,6 +118,11 @@ LOOK = """async () => {
     sources: document.querySelectorAll('.math').length,
     rendered: document.querySelectorAll('.math:has(.katex-html):has(math)').length,
     errors_in_math: [...document.querySelectorAll('.katex-error, .math merror')].map(e => e.title || e.textContent),
+    cut_math: [...document.querySelectorAll('.katex-display, span.math .katex-base')].filter(e => {
+      if (!e.checkVisibility() || e.closest('table')) return false;  // a table scrolls
+      const block = e.closest('p, li, dd, dt, summary, figcaption, h1, h2, h3, div').getBoundingClientRect();
+      return e.getBoundingClientRect().right > Math.min(innerWidth, block.right) + 1;
+    }).map(e => e.textContent.slice(0, 60)),
     scroll: root.scrollWidth, client: root.clientWidth,
     small: small(),
     images: [...document.images].map(i => ({src: i.getAttribute('src'), alt: i.alt, width: i.naturalWidth})),
