@@ -28,7 +28,7 @@ FLAGS = [
 
 def build(folder, **environment):
     """Build the book into `folder` and return what is there. Only `environment` can name a repository."""
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("GITHUB_")}
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "BOOK_PDF", "BOOK_URL"))}
     done = subprocess.run(
         [*BUILD, "--path-output", str(folder), "--all", "-W", "-n", "--keep-going"],
         cwd=nb.ROOT,

@@ -7,7 +7,7 @@ beside this file says what a mistake is.
 MISTAKES = {
     "load_cmudict": [
         (
-            "for phonemes in pronunciations]",
+            "for phonemes in pronunciations\n            ]",
             "for phonemes in pronunciations[:1]]",
             "a pronunciation list cut to its first",
         ),
@@ -32,7 +32,7 @@ MISTAKES = {
     "split_by_family": [
         ("stems[word] in shown or bucket >= 85", "bucket >= 85", "the words that are drawn may be training words"),
         ("hashlib.sha256(stems[word].encode())", "hashlib.sha256(word.encode())", "words are dealt out, not families"),
-        ("if bucket < 80 else", "if bucket < 70 else", "70 in 100 are for training, and 15 for dev"),
+        ("if bucket < 80\n            else", "if bucket < 70 else", "70 in 100 are for training, and 15 for dev"),
         ('"family", [stems[word] for word in words]', '"family", words', "the family of a word is the word"),
     ],
     "Vocabulary": [
@@ -97,7 +97,11 @@ MISTAKES = {
         ("len(context) - self.order + 1) :]", "len(context) - self.order + 2) :]", "a context one symbol too short"),
         ("range(len(context), -1, -1)", "range(len(context), 0, -1)", "the whole context is never used"),
         ("-np.log2(", "-np.log(", "nats for bits"),
-        ("for t in range(1, len(text))])", "for t in range(1, len(text) - 1)])", "the end of a word costs nothing"),
+        (
+            "for t in range(1, len(text))]\n        )",
+            "for t in range(1, len(text) - 1)])",
+            "the end of a word costs nothing",
+        ),
         ("if letter not in self.symbols:", "if False:", "an unknown letter is scored and not refused"),
     ],
     "bits_per_letter": [

@@ -42,8 +42,8 @@ MISTAKES = {
         ),
     ],
     "symbol_bits": [
-        (" or ids.shape[1] < 2:", ":", "a start mark alone is not refused"),
-        ("ids.dtype != torch.int64 or ", "", "numbers of another kind are not refused"),
+        ("        or ids.shape[1] < 2\n", "", "a start mark alone is not refused"),
+        ("ids.dtype != torch.int64\n        or", "", "numbers of another kind are not refused"),
         ("[0], ids[:, 1:]", "[0], ids[:, :-1]", "targets not shifted"),
         ("nats * mask / math.log(2)", "nats / math.log(2)", "padding not masked in the loss"),
         ("nats * mask / math.log(2)", "nats * mask", "nats for bits"),

@@ -59,7 +59,7 @@ MISTAKES = {
             "generator.integers(0, length, batch_size)",
             "the second mark may stand in the first half",
         ),
-        ("(values * marks).sum(1)", "values.sum(1)", "the answer ignores the marks"),
+        ("(values * marks).sum(\n        1\n    )", "values.sum(1)", "the answer ignores the marks"),
         ("generator.integers(0, half, batch_size)", "0", "the first mark always stands first"),
     ],
     "AddingModel": [

@@ -28,7 +28,11 @@ MISTAKES = {
         ),
         ("layer.num_layers != 1 or ", "", "of several layers the first is taken in silence"),
         (" or layer.bidirectional", "", "of two directions one is taken in silence"),
-        ("layer.batch_first and ", "", "a layer that reads time first passes for one that reads the batch first"),
+        (
+            "layer.batch_first\n        and",
+            "",
+            "a layer that reads time first passes for one that reads the batch first",
+        ),
         (" and not layer.proj_size", "", "a projection is not refused in words"),
     ],
     "open_lstm": [

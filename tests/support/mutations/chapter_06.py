@@ -23,7 +23,11 @@ MISTAKES = {
         ("= tensor.untyped_storage()\n", "= tensor.clone().untyped_storage()\n", "a view counts as its own size"),
     ],
     "truncated_backward": [
-        ("state, loss = cut_loose(state), loss", "state, loss = state, loss", "the gradient crosses the cut"),
+        (
+            "            cut_loose(state),\n            loss",
+            "            state,\n            loss",
+            "the gradient crosses the cut",
+        ),
         ("parts = [cut_loose(part) for part in state]", "parts = list(state)", "tensors in a tuple keep their history"),
         ("parts if isinstance(state, list) else tuple(parts)", "tuple(parts)", "a list comes back as a tuple"),
         ("0.0, cut_loose(state)", "0.0, state", "a state that was given is not cut, and may be changed"),

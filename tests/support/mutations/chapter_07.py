@@ -16,7 +16,7 @@ MISTAKES = {
             'for part in rows.values() for listed in part["pronunciations"]',
             "phonemes of dev and test words too",
         ),
-        ("for answer in listed]", "for answer in listed[:1]]", "phonemes of first pronunciations only"),
+        ("for answer in listed\n    ]", "for answer in listed[:1]]", "phonemes of first pronunciations only"),
     ],
     "reading_pairs": [
         ("for answer in listed", "for answer in listed[:1]", "only the first pronunciation"),
@@ -25,11 +25,15 @@ MISTAKES = {
     ],
     "Encoder": [
         (
-            "mask.sum(1).cpu(), nn.utils.rnn",
+            "mask.sum(1).cpu(),\n            nn.utils.rnn",
             "torch.full((len(mask),), len(mask[0])), nn.utils.rnn",
             "padding not masked",
         ),
-        ("last.transpose(0, 1).flatten(1)", "last.reshape(len(source), -1)", "words mixed by a wrong reshape"),
+        (
+            "last.transpose(0, 1).flatten(\n            1\n        )",
+            "last.reshape(len(source), -1)",
+            "words mixed by a wrong reshape",
+        ),
         ("bidirectional=bidirectional", "bidirectional=True", "both directions, whatever was asked for"),
         ("self.dropout(self.embedding(source))", "self.embedding(source)", "no dropout on what enters"),
         ("return self.dropout(states), ", "return states, ", "no dropout on the states"),
@@ -60,7 +64,7 @@ MISTAKES = {
         ("target[:, 1:, None]", "target[:, :-1, None]", "targets not shifted"),
         ("real[:, 1:]", "real[:, :-1]", "the padding after the end mark counts"),
         (
-            "zip(batch, log_probabilities",
+            "zip(\n            batch, log_probabilities",
             "zip(sorted(batch), log_probabilities",
             "words of a batch get each other's scores",
         ),
@@ -110,7 +114,7 @@ MISTAKES = {
         ("diagonal, row[0] = row[0], i", "diagonal = row[0]", "what is dropped from the front costs nothing"),
     ],
     "reading_errors": [
-        ("for answer in listed)", "for answer in listed[:1])", "a pronunciation list cut to its first"),
+        ("for answer in listed\n        )", "for answer in listed[:1])", "a pronunciation list cut to its first"),
         ("len(answer.split()))", "len(answer))", "a pronunciation's length in letters"),
         (
             "edit_distance(reading, answer.split())",
@@ -127,7 +131,7 @@ MISTAKES = {
             "beam without its length rule while it searches",
         ),
         ("(total / length**alpha)", "total", "beam without its length rule when it ranks"),
-        ("total.shape) - 1  # without", "total.shape)  # without", "the start mark counts as a symbol said"),
+        ("total.shape\n        ) - 1  # without", "total.shape)  # without", "the start mark counts as a symbol said"),
         ("length = length - ended.int()", "length = length", "an ended reading grows in length"),
         ("total[:, 0] = 0", "total[:] = 0", "the beam is filled with one reading"),
         (
@@ -137,7 +141,11 @@ MISTAKES = {
         ),
         ("state = [part[row] for part in state]", "state = list(state)", "a reading goes on with another's state"),
         ("gain[ended] = -math.inf", "pass", "an ended reading goes on"),
-        ("gain[..., vocabulary.PAD].masked_fill_(ended, 0)", "pass", "an ended reading is thrown out"),
+        (
+            "gain[..., vocabulary.PAD].masked_fill_(\n                ended, 0\n            )",
+            "pass",
+            "an ended reading is thrown out",
+        ),
         (
             "gain[..., [vocabulary.PAD, vocabulary.START]] = -math.inf",
             "gain[..., vocabulary.PAD] = -math.inf",

@@ -131,8 +131,8 @@ MISTAKES = {
     ],
     "train_transformer": [
         ("if not any(target[1:]):", "if False:", "a target of padding alone is trained on"),
-        ("target[:, 1:], ignore_index=0", "target[:, :-1], ignore_index=0", "targets not shifted"),
-        ("ignore_index=0, ", "", "label smoothing on padding, and padding as a target"),
+        ("target[:, 1:],\n            ignore_index=0", "target[:, :-1], ignore_index=0", "targets not shifted"),
+        ("ignore_index=0,", "", "label smoothing on padding, and padding as a target"),
         ("label_smoothing=smoothing", "label_smoothing=0.0", "targets are not smoothed"),
         ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
         ("(nats / average)", "(nats / real)", "every batch weighs the same, and so not every symbol"),

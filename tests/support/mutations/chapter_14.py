@@ -14,8 +14,16 @@ MISTAKES = {
         ),
         ("+ self.eps)", "+ 1e-5)", "another epsilon than the one given"),
         ("self.weight * wide", "wide", "no scale"),
-        ("x.to(torch.promote_types(x.dtype, torch.float32))", "x", "squares overflow at half precision"),
-        ("x.to(torch.promote_types(x.dtype, torch.float32))", "x.float()", "64 bits are cut to 32"),
+        (
+            "x.to(\n            torch.promote_types(x.dtype, torch.float32)\n        )",
+            "x",
+            "squares overflow at half precision",
+        ),
+        (
+            "x.to(\n            torch.promote_types(x.dtype, torch.float32)\n        )",
+            "x.float()",
+            "64 bits are cut to 32",
+        ),
         (".to(x.dtype)", "", "half precision comes out as single"),
     ],
     "SwiGLU": [
@@ -45,7 +53,7 @@ MISTAKES = {
             "heads share another group's keys",
         ),
         (
-            "torch.cat([past, torch.stack([k, v], dim=1)], dim=3)",
+            "torch.cat(\n            [past, torch.stack([k, v], dim=1)], dim=3\n        )",
             "torch.cat([torch.stack([k, v], dim=1), past], dim=3)",
             "the past comes after the present",
         ),
