@@ -197,7 +197,7 @@ def document(*formulas_):
     tree = new_document("/book/notebooks/01_toy.ipynb")
     for k, formula in enumerate(formulas_):
         paragraph = nodes.paragraph("", "", formula)
-        paragraph.line = 20_003 + k
+        paragraph.line = 20_004 + k
         tree += paragraph
     return tree
 
@@ -288,10 +288,13 @@ def test_a_wrong_formula_stops_the_build(tmp_path):
         new_markdown_cell("# Toy"),
         new_code_cell("1"),
         new_markdown_cell("Text.\n\nRight $x$,\nwrong $\\nonsense$."),
+        new_markdown_cell("$$\\frac{1$$"),
     ]
     with pytest.raises(ExtensionError) as caught:
         small_site(tmp_path, *cells)
-    assert "index.ipynb, cell 3, line 4: `\\nonsense`: Undefined control sequence" in str(caught.value)
+    _, first, second = str(caught.value).split("\n")  # both, for the page is checked before it is written
+    assert "index.ipynb, cell 3, line 3: `\\nonsense`: Undefined control sequence" in first
+    assert "index.ipynb, cell 4, line 1: `\\frac{1`: " in second
 
 
 def test_a_small_site(tmp_path):
@@ -309,8 +312,8 @@ def test_a_small_site(tmp_path):
 
 def test_the_style_sheet_of_formulas_asks_for_no_older_font():
     css = book_math.style_sheet()
-    assert len(re.findall(r"url\(fonts/[\w-]+\.woff2\)", css)) == len(list(book_math.VENDOR.glob("fonts/*"))) - 2
-    assert css.count("url(data:font/woff2;base64,") == 2 and not re.search(r"\.(?:woff|ttf)\b", css)
+    assert len(re.findall(r"url\(fonts/[\w-]+\.woff2\)", css)) == len(list(book_math.VENDOR.glob("fonts/*"))) - 4
+    assert css.count("url(data:font/woff2;base64,") == 4 and not re.search(r"\.(?:woff|ttf)\b", css)
 
 
 # ---------------------------------------------------------------- icons

@@ -19,7 +19,7 @@ from sphinx.util.math import get_node_equation_number
 
 VENDOR = Path(__file__).resolve().parents[1] / "vendor" / "katex"
 FOLDER = "katex"  # in _static
-INSIDE = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")  # the fonts of nearly every formula
+INSIDE = [f"KaTeX_{name}" for name in ("Main-Regular", "Math-Italic", "Size1-Regular", "Size2-Regular")]
 SET = """function set(tex, displayMode) {
   const trust = ({command}) => { throw new Error(`${command} is not for formulas`); };  // it would be set in red
   const options = {displayMode, output: "htmlAndMathml", throwOnError: true, strict: "error", trust};
@@ -34,7 +34,7 @@ ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", re.S)
 BETWEEN = re.compile(r'(?<!aria-hidden="true">)<span class="katex-base">')  # here a line may break
 SHORT = 16  # characters of TeX; a formula in a sentence that has no more stays in one line
 TOUCHING = re.compile(r"[^\s/\u2013\u2014]*\Z"), re.compile(r"[^\s/\u2013\u2014]*")  # what ends at a formula, or begins
-CELL = 10_000  # myst-nb counts the lines of a notebook so: the third line of the second cell is 20003
+CELL = 10_000  # myst-nb counts the lines of a notebook so: the first line of the second cell is 20002
 
 
 class FormulaError(ValueError):
@@ -102,7 +102,7 @@ def place(node):
     if line is None:
         return source
     if source.endswith(".ipynb"):
-        return f"{source}, cell {line // CELL}, line {line % CELL}"
+        return f"{source}, cell {line // CELL}, line {line % CELL - 1}"
     return f"{source}, line {line}"
 
 
@@ -171,8 +171,8 @@ def visit_block(self, node):
 
 
 def style_sheet():
-    """KaTeX's own, without the older formats of its fonts, and with the commonest fonts in it: a font that comes after
-    the page is drawn would move the lines."""
+    """KaTeX's own, without the older formats of its fonts, and with the fonts of nearly every formula in it: one that
+    comes after the page is drawn would move the lines."""
     css = (VENDOR / "katex.min.css").read_text(encoding="utf-8")
     css = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)', "", css)
     for font in INSIDE:
