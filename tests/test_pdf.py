@@ -1,12 +1,11 @@
 """The PDF of the whole book, from a site of three pages: what is taken over, where links lead, what is refused."""
 
-import os
 import re
-import shutil
 
 import pytest
 from pypdf import PdfReader
 
+from tests.support.site import chromium_or_skip
 from tools import chromium, pdf
 
 TOC = """
@@ -211,11 +210,7 @@ def test_a_browser_that_does_not_answer_is_left(root, monkeypatch):
 
 @pytest.fixture
 def browser_there():
-    if not any(map(shutil.which, chromium.NAMES)):
-        reason = "Chromium was not found: install it (Debian: apt-get install chromium) to test the PDF"
-        if os.environ.get("BOOK_REQUIRE_BROWSER", "") not in ("", "0"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    chromium_or_skip()
 
 
 def outline(items, depth=0):

@@ -452,6 +452,8 @@ SCROLLS = """async () => {
     const name = box.getAttribute('role') === 'group' && box.getAttribute('aria-label');
     if (getComputedStyle(box).overflowX !== 'auto' || box.tabIndex !== 0 || !name)
       found.push(`cut: ${box.textContent.slice(0, 40)}`);
+    if (!getComputedStyle(box).backgroundImage.includes('gradient'))
+      found.push(`no shade says that there is more: ${box.textContent.slice(0, 40)}`);
   }
   for (const box of document.querySelectorAll('.cell_output, .printed'))
     if (box.scrollWidth > box.clientWidth + 1) found.push(`too wide: ${box.textContent.slice(0, 40)}`);
@@ -462,7 +464,10 @@ SCROLLS = """async () => {
 PROSE = """() => {
   const found = [];
   let characters = 0, lines = 0;
-  for (const p of document.querySelectorAll('.bd-article section > p:not([class])')) {
+  for (const veil of document.querySelectorAll('[data-veil]')) veil.removeAttribute('hidden');  // as when answered
+  for (const p of document.querySelectorAll('.bd-article :is(section, [data-veil]) > p:not([class])')) {
+    const most = document.querySelector('.bd-article section > p:not([class])').getBoundingClientRect().width;
+    if (p.getBoundingClientRect().width > most + 1) found.push(`wider than the others: ${p.textContent.slice(0, 40)}`);
     const style = getComputedStyle(p), high = Math.round(p.clientHeight / parseFloat(style.lineHeight));
     if (parseFloat(style.fontSize) !== 17) found.push(`${style.fontSize}: ${p.textContent.slice(0, 40)}`);
     if (high < 4 || p.querySelector('.math, code')) continue;
@@ -549,6 +554,7 @@ PLANTED = {
         (HANGING, ".bd-article div.highlight pre { white-space: normal; }"),
         (SCROLLS, ".bd-article .printed pre.aligned { overflow: hidden; }"),
         (SCROLLS, ".bd-article .printed pre.aligned { font-size: 10px; }"),
+        (SCROLLS, ".bd-article .printed pre.aligned { background: none !important; }"),
         (SCROLLS, ".bd-article .printed .printed-table { overflow-x: hidden; }"),
         (SCROLLS, ".bd-article .printed .printed-table { overflow-x: visible; }"),
         (COVERED, ".bd-article div.highlight pre > .line { padding-right: 0 !important; }"),

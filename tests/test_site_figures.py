@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup, SoupStrainer
 from PIL import Image
 
+from tests.support.drawn import PHONE
 from tests.support.site import WIDTHS, no, visit
 from tools import notebooks as nb
 
@@ -412,6 +413,15 @@ def test_a_small_window_shows_a_figure_at_its_own_size_or_whole(browser, address
 
     seen = visit(browser, address, CHAPTER, size, then=look)
     assert seen.then == (0, 0) and seen.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_a_figure_as_wide_as_its_words_were_measured_for(browser, address, scheme):
+    def look(page):
+        return page.evaluate("document.querySelector('#figure-3-2 img').getBoundingClientRect().width")
+
+    shown = visit(browser, address, CHAPTER, WIDTHS["pocket"], scheme, then=look).then
+    assert shown == pytest.approx(PHONE, abs=1)
 
 
 def test_only_figures_that_can_be_seen_are_turned_to(browser, address):

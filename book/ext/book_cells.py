@@ -133,7 +133,7 @@ def fold_studies(page):
         before = notebook[cell["cell_index"] - 1] if cell["cell_index"] else {}
         if f"study-note:{name}" not in before.get("metadata", {}).get("tags", []):
             raise page.wrong(f"the cell before the study {name} is not its note, tagged `study-note:{name}`")
-        text = before["source"] if isinstance(before["source"], str) else "".join(before["source"])
+        text = "".join(before["source"])
         for _ in re.split(r"\n\s*\n", text.strip()):
             note = cell.parent[cell.parent.index(cell) - 1]
             if not isinstance(note, nodes.paragraph):

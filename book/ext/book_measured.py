@@ -8,23 +8,24 @@ import json
 import re
 from pathlib import Path
 
-from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.errors import ExtensionError
-from sphinx.util.docutils import SphinxDirective
+from written import Written
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def measured(stem):
+    """What was measured when a chapter last ran: its `seconds` and `peak_mb`."""
+    entries = json.loads((ROOT / "book" / "measured.json").read_text(encoding="utf-8"))
+    if stem not in entries:
+        raise ExtensionError(f"book/measured.json has no entry for {stem}.ipynb: run `make run NB={stem[:2]}`")
+    return entries[stem]
+
+
 def times_table():
-    measured = json.loads((ROOT / "book" / "measured.json").read_text(encoding="utf-8"))
     rows = ["| chapter | time | peak memory |", "| --- | ---: | ---: |"]
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        if notebook.stem not in measured:
-            raise ExtensionError(
-                f"book/measured.json has no entry for {notebook.name}: run `make run NB={notebook.stem[:2]}`"
-            )
-        entry = measured[notebook.stem]
+        entry = measured(notebook.stem)
         minutes, seconds = divmod(round(entry["seconds"]), 60)
         rows.append(f"| {notebook.stem} | {minutes} min {seconds:02d} s | {entry['peak_mb']:.0f} MB |")
     return rows
@@ -36,13 +37,11 @@ def versions_table():
     return ["| package | version |", "| --- | --- |"] + [f"| {p[1]} | {p[2]} |" for p in pins if p]
 
 
-class Table(SphinxDirective):
+class Table(Written):
     make = None
 
     def run(self):
-        node = nodes.container()
-        self.state.nested_parse(StringList(type(self).make(), "measured"), 0, node)
-        return node.children
+        return self.parse(type(self).make())
 
 
 class MeasuredTimes(Table):

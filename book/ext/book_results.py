@@ -12,7 +12,6 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from docutils.statemachine import StringList
 from results_declared import (
     BITS,
     COST,
@@ -32,7 +31,7 @@ from results_declared import (
 )
 from results_figure import LOOKS, THEMES, alt_text, draw, points, render
 from results_records import ROOT, Records, check_declared, on_page, table_lines
-from sphinx.util.docutils import SphinxDirective
+from written import Written
 
 __all__ = [  # what the tests ask this module for
     "BITS", "COST", "LOOKS", "MINUTES", "NOT_SHOWN", "OPERATIONS", "PARAMETERS", "PHONEMES", "ROOT", "SACREBLEU",
@@ -41,7 +40,7 @@ __all__ = [  # what the tests ask this module for
 ]  # fmt: skip
 
 
-class Results(SphinxDirective):
+class Results(Written):
     required_arguments = 1
     final_argument_whitespace = True
 
@@ -51,11 +50,6 @@ class Results(SphinxDirective):
         for path in (*records.paths, *Path(__file__).parent.glob("*results*.py")):
             self.env.note_dependency(str(path))
         return self.make(self.arguments[0], records)
-
-    def parse(self, lines):
-        node = nodes.container()
-        self.state.nested_parse(StringList(lines, "records"), 0, node)
-        return node.children
 
 
 class ResultsTable(Results):

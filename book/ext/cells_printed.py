@@ -5,17 +5,12 @@ become one quiet caption or table at the end. Lines in columns become a table wh
 stay as they were printed where they are not. All else is sentences, which may wrap.
 """
 
-import math
 import re
 from html import escape
 
-MACHINE = re.compile(r"(record|timed|curve|signature) \| ")
-FORMS = {
-    "record": "record | task | model | metric | value, or ... | value from low to high",
-    "timed": "timed | task | model | minutes",
-    "curve": "curve | task | model | metric | x y, x y, ...",
-    "signature": "signature | task | text",
-}
+import machine_lines
+from machine_lines import LINE as MACHINE
+
 TIME = "training time"
 ERROR_RATE = re.compile(r"(word|phoneme) error|WER\b|PER\b")
 COUNTS = ("parameters", "steps", "seeds")
@@ -50,42 +45,24 @@ def quantity(metric, value):
 # ---------------------------------------------------------------- lines for the machine
 
 
-def number(text):
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
 def parse(line):
     """(task, model, metric, shown value) of a `record` or `timed` line, (task, text) of a signature, () of a curve.
 
     Raises ValueError, which says what the form is, for a line that begins like one of these and is none.
     """
-    kind = line.partition(" ")[0]
-    parts = [part.strip() for part in line.split("|", 2 if kind == "signature" else -1)][1:]
     try:
-        if not all(parts):
-            raise ValueError
-        if kind == "signature":
-            task, text = parts
-            return task, text
-        if kind == "timed":
-            task, model, minutes = parts
-            return task, model, TIME, quantity(TIME, number(minutes))
-        task, model, metric, value = parts
-        if kind == "curve":
-            for point in value.split(","):
-                x, y = point.split()
-                number(x), number(y)
-            return ()
-        middle, low, high = re.fullmatch(r"(\S+)(?: from (\S+) to (\S+))?", value).groups()
-        shown = quantity(metric, number(middle))
-        if low is not None:
-            shown += f" ({quantity(metric, number(low))} to {quantity(metric, number(high))})"
-        return task, model, metric, shown
-    except (ValueError, AttributeError):
-        raise ValueError(f"{line!r} is printed; the form is `{FORMS[kind]}`") from None
+        found = machine_lines.parse(line)
+    except ValueError as error:
+        raise ValueError(f"{line!r} is printed; {error}") from None
+    if found.kind == "curve":
+        return ()
+    if found.kind == "signature":
+        return found.task, found.text
+    metric = TIME if found.kind == "timed" else found.metric
+    shown = quantity(metric, found.value)
+    if found.seeds:
+        shown += " ({} to {})".format(*(quantity(metric, end) for end in found.seeds))
+    return found.task, found.model, metric, shown
 
 
 def caption(about, values):

@@ -27,7 +27,7 @@ def first_figure(path):
             png = output.get("data", {}).get("image/png")
             if png:
                 kind = "trained" in cell["metadata"].get("tags", [])
-                found.setdefault(kind, base64.b64decode(png if isinstance(png, str) else "".join(png)))
+                found.setdefault(kind, base64.b64decode("".join(png)))
     return found.get(True) or found.get(False)
 
 

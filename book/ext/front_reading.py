@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from book_measured import measured
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def prose(source):
 
 
 def text(cell):
-    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+    return "".join(cell["source"])  # a string, or a list of its lines
 
 
 def reading_minutes(cells):
@@ -94,11 +95,7 @@ def fast_path(chapters):
     return on_it, sum(c.minutes * SHARE.get(c.fast, 1) for c in on_it)
 
 
-def running_time(document, root=ROOT):
-    """How long a chapter's code runs on one core, in words; book/measured.json holds it."""
-    measured = json.loads((root / "book" / "measured.json").read_text(encoding="utf-8"))
-    stem = document.rpartition("/")[2]
-    if stem not in measured:
-        raise ExtensionError(f"book/measured.json has no entry for {stem}: run `make run NB={stem[:2]}`")
-    seconds = measured[stem]["seconds"]
+def running_time(document):
+    """How long a chapter's code runs on one core, in words."""
+    seconds = measured(document.rpartition("/")[2])["seconds"]
     return "under a minute" if seconds < 55 else f"{max(1, round(seconds / 60))} min"

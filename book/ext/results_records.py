@@ -6,20 +6,15 @@ lines `curve | task | model | metric | x y, x y, ...`; and lines `signature | ta
 """
 
 import json
-import math
 import re
 from collections import defaultdict
 from pathlib import Path
 
+from machine_lines import LINE, parse
 from results_declared import MINUTES, NOT_SHOWN, TABLES
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[2]
-FORMS = {
-    "record": "record | task | model | metric | value [from low to high]",
-    "timed": "timed | task | model | minutes",
-    "curve": "curve | task | model | metric | x y, x y, ...",
-}
 
 
 class Records:
@@ -34,30 +29,22 @@ class Records:
         self.paths = sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
         for path in self.paths:
             for line in printed(path):
-                kind, *parts = (part.strip() for part in line.split("|", 2 if line.startswith("signature") else -1))
-                if kind in FORMS:
-                    self.add(path, line, kind, parts)
-                elif kind == "signature":
-                    self.keep(self.signatures, tuple(parts[:-1]), parts[-1], path)
+                self.add(path, line)
 
-    def add(self, path, line, kind, parts):
+    def add(self, path, line):
         try:
-            *key, text = parts
-            task, model, metric = [*key, MINUTES] if kind == "timed" else key
-            if kind == "curve":
-                self.keep(self.curves, ("curve", task, model, metric), curve_points(text), path)
-                return
-            text, seeds, bounds = text.partition(" from ") if kind == "record" else (text, "", "")
-            value = finite(text)
-            if seeds:
-                low, high = map(finite, bounds.split(" to "))
-                if not low <= value <= high:
-                    raise ValueError
-        except ValueError:
-            raise ExtensionError(f"{path.name} prints {line!r}; the form is `{FORMS[kind]}`") from None
-        self.keep(self.values, (task, model, metric), value, path)
-        if seeds:
-            self.keep(self.ranges, (task, model, metric), (low, high), path)
+            found = parse(line)
+        except ValueError as error:
+            raise ExtensionError(f"{path.name} prints {line!r}; {error}") from None
+        key = (found.task, found.model, MINUTES if found.kind == "timed" else found.metric)
+        if found.kind == "signature":
+            self.keep(self.signatures, (found.task,), found.text, path)
+        elif found.kind == "curve":
+            self.keep(self.curves, ("curve", *key), found.points, path)
+        else:
+            self.keep(self.values, key, found.value, path)
+            if found.seeds:
+                self.keep(self.ranges, key, found.seeds, path)
 
     def keep(self, where, key, value, path):
         if where.setdefault(key, value) != value:
@@ -97,22 +84,6 @@ class Records:
         return self.signatures[(task,)]
 
 
-def finite(text):
-    """The number that a text says. Raises ValueError if it says none, or one that is not finite."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is not finite")
-    return number
-
-
-def curve_points(text):
-    """The points of a curve, `x y, x y, ...`, x rising. Raises ValueError where the text is something else."""
-    pairs = [tuple(map(finite, point.split())) for point in text.split(",")]
-    if any(len(pair) != 2 for pair in pairs) or any(a[0] >= b[0] for a, b in zip(pairs, pairs[1:])):
-        raise ValueError("a curve is pairs of numbers, from left to right")
-    return tuple(pairs)
-
-
 def outputs(path, tag=None):
     """What each code cell of a notebook printed, those that carry a tag only if one is given."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -120,13 +91,13 @@ def outputs(path, tag=None):
             continue
         for output in cell.get("outputs", []):
             if output.get("name") == "stdout":
-                yield output["text"] if isinstance(output["text"], str) else "".join(output["text"])
+                yield "".join(output["text"])
 
 
 def printed(path):
-    """The lines of a notebook's stored standard output that begin with one of the words above, and a bar."""
+    """The lines for the machine in a notebook's stored standard output."""
     for text in outputs(path):
-        yield from re.findall(r"^(?:record|timed|curve|signature) \|.*$", text, flags=re.M)
+        yield from LINE.findall(text)
 
 
 def claimed(path):

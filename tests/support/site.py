@@ -7,7 +7,6 @@ BOOK_REQUIRE_BROWSER=1.
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,10 +15,10 @@ from types import SimpleNamespace
 import pytest
 
 from tools import notebooks as nb
+from tools.chromium import ChromiumError, find
 
 BUILD = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
 WIDTHS = {"desk": (1280, 900), "pocket": (390, 844)}
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -65,14 +64,19 @@ def on_pages(site, check):
     return [f"{path}: {text}" for path, html in site.pages.items() for text in check(html)]
 
 
+def chromium_or_skip():
+    """The path of Chromium. Where there is none the test is skipped, or fails if BOOK_REQUIRE_BROWSER=1."""
+    try:
+        return find()
+    except ChromiumError as error:
+        if os.environ.get("BOOK_REQUIRE_BROWSER", "") not in ("", "0"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        reason = "Chromium was not found: install it (Debian: apt-get install chromium) to run the tests in a browser"
-        if os.environ.get("BOOK_REQUIRE_BROWSER", "") not in ("", "0"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    path = chromium_or_skip()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
