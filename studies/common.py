@@ -58,6 +58,37 @@ def lowest(errors):
     return min(errors, key=errors.get)
 
 
+def tried_rates(done, name, seed, score):
+    """The score at each learning rate that `name` has been trained with at this seed, in order."""
+    return {rate: score(done[n, rate, s]) for n, rate, s in sorted(done, key=str) if (n, s) == (name, seed)}
+
+
+def chosen(done, name, seed, score):
+    """The learning rate with the lowest score, and the scores at all."""
+    tried = dict(sorted(tried_rates(done, name, seed, score).items()))
+    return lowest(tried), tried
+
+
+def with_seeds(done, names, rates, widen, rate_seed, seeds, score):
+    """The runs (name, learning rate, seed) of a study: each name at each rate with one seed, further rates as long as
+    the best stands at an edge, `widen` times the highest or less than the lowest, then the best with the other seeds.
+    """
+    jobs = []
+    for name in names:
+        tried = sorted({*rates, *tried_rates(done, name, rate_seed, score)})
+        jobs += [(name, rate, rate_seed) for rate in tried]
+        if any((name, rate, rate_seed) not in done for rate in tried):
+            continue
+        best = chosen(done, name, rate_seed, score)[0]
+        if best == tried[-1]:
+            jobs.append((name, round(best * widen, 6), rate_seed))
+        elif best == tried[0]:
+            jobs.append((name, round(best / widen, 6), rate_seed))
+        else:
+            jobs += [(name, best, seed) for seed in seeds]
+    return jobs
+
+
 def add_errors(part, edits, lengths):
     """Append the errors of one run to the lists `word_error` and `phoneme_error` of `part`."""
     part.setdefault("word_error", []).append(word_error(edits))
@@ -82,10 +113,16 @@ def null_phoneme_error(book, part):
 # ---------------------------------------------------------------- the letter model
 
 
+def letter_rows(book):
+    """The rows of train, dev and test: words, pronunciations and families."""
+    data = book["split_by_family"](book["load_cmudict"]())
+    return {name: data[name][:] for name in data}
+
+
 def letter_data(book):
     """The vocabulary of the training words, and the ids of the words of train and dev."""
-    data = book["split_by_family"](book["load_cmudict"]())
-    words = {name: data[name][:]["word"] for name in ["train", "dev"]}
+    rows = letter_rows(book)
+    words = {name: rows[name]["word"] for name in ["train", "dev"]}
     vocabulary = book["Vocabulary"](letter for word in words["train"] for letter in word)
     return vocabulary, {name: [vocabulary.encode(word) for word in words[name]] for name in words}
 

@@ -33,7 +33,8 @@ def test_code_that_changed_since_the_run_says_why_it_does_the_same(name):
 @pytest.mark.parametrize("name", study.names())
 def test_a_script_has_what_a_study_needs(name):
     module = study.script(name)
-    assert module.ABOUT.endswith(".") and callable(module.run)
+    assert module.ABOUT.endswith(".")
+    assert hasattr(module, "run") != all(hasattr(module, part) for part in ("plan", "measure", "gather"))
     assert set(module.USES) <= set(nb.definitions()) and len(set(module.USES)) == len(module.USES)
     taken = set(re.findall(r'book\["(\w+)"\]', study.source(name))) - {"device"}
     assert taken <= set(module.USES), f"{name} takes {taken - set(module.USES)} from the book, which USES does not list"
@@ -75,6 +76,28 @@ def run(book, report):
     return {"seeds": [0, 1], "rates": {0.5: 1, 2: 3}, "values": common.both(book, [0, 1])}
 '''
 ALONE = 'ABOUT = "alone."\nUSES = ["f"]\n\n\ndef run(book, report):\n    return {"seed": 0, "value": book["f"](3)}\n'
+IN_RUNS = """
+ABOUT = "in runs."
+USES = ["f"]
+
+
+def plan(done):
+    first = [("rate", 1), ("rate", 2)]
+    return first + [("seed", max(done["rate", 1], done["rate", 2]))] if len(done) >= 2 else first
+
+
+def measure(book, kind, size):
+    if size == STOP_AT:
+        raise KeyboardInterrupt
+    return book["f"](size)
+
+
+def gather(done):
+    return {"values": [done[job] for job in sorted(done)]}
+
+
+STOP_AT = None
+"""
 REASON = "f was only written in another way"
 
 
@@ -96,6 +119,49 @@ def book(tmp_path, monkeypatch):
     nb.write(notebook, nb.NOTEBOOKS / "01_one.ipynb")
     for name, text in {"common": COMMON, "tiny": TINY, "alone": ALONE}.items():
         (nb.STUDIES / f"{name}.py").write_text(text)
+
+
+@pytest.fixture
+def in_runs(book):
+    (nb.STUDIES / "in_runs.py").write_text(IN_RUNS)
+
+
+def runs_kept():
+    return [path.read_text().splitlines() for path in sorted((nb.STUDIES / ".runs").glob("*.jsonl"))]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_study_may_be_divided_into_runs(in_runs, monkeypatch, workers):
+    """The third is only known when two are done; each is kept as it ends."""
+    monkeypatch.setenv("BOOK_WORKERS", workers)
+    found = study.run("in_runs")
+    assert found["results"] == {"values": [2, 4, 8]} and study.is_current("in_runs")
+    (lines,) = runs_kept()
+    kept = [json.loads(line) for line in lines]
+    assert sorted(line["job"] for line in kept) == [["rate", 1], ["rate", 2], ["seed", 4]]
+    assert found["machine"] == kept[0]["machine"] and found["seconds"] == round(sum(line["seconds"] for line in kept))
+
+
+def test_a_study_that_was_stopped_goes_on_where_it_was(in_runs):
+    change_file("in_runs.py", "STOP_AT = None", "STOP_AT = 4")
+    code_then = study.current_hash("in_runs")
+    with pytest.raises(KeyboardInterrupt):
+        study.run("in_runs")
+    assert len(runs_kept()[0]) == 2 and not (nb.STUDIES / "in_runs.json").exists()
+    change_file("in_runs.py", "STOP_AT = 4", "STOP_AT = None")
+    folder = nb.STUDIES / ".runs"
+    (folder / f"in_runs-{code_then}.jsonl").rename(folder / f"in_runs-{study.current_hash('in_runs')}.jsonl")
+    (folder / f"in_runs-{study.current_hash('in_runs')}.jsonl").write_text(
+        "\n".join(runs_kept()[0]).replace('"result": 2', '"result": 3') + "\n"
+    )
+    assert study.run("in_runs")["results"] == {"values": [3, 4, 8]}  # the first was not done again
+
+
+def test_runs_of_other_code_are_passed_over(in_runs):
+    study.run("in_runs")
+    change_definition("2 * x", "x + x + x")
+    assert study.run("in_runs")["results"] == {"values": [3, 6, 18]}
+    assert [len(lines) for lines in runs_kept()] == [3, 3]
 
 
 def change_definition(old, new):

@@ -42,7 +42,8 @@ def note(tag, text):
 
 
 def copy_of(definition):
-    return f"# chapter {definition.chapter}: {definition.name}\n{definition.source}\n"
+    source = re.sub(r"\A# @title .*\n", "", definition.source)  # of a definition that its chapter folds
+    return f"# chapter {definition.chapter}: {definition.name}\n{source}\n"
 
 
 def recap_cells(names, table):

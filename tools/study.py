@@ -1,7 +1,13 @@
 """Run a study and store what it measured:  python tools/study.py NAME   (or: make study NAME=...)
 
-studies/NAME.py holds `ABOUT` (one sentence), `USES` (the definitions it runs) and `run(book, report)`,
-which trains and returns a dictionary of plain numbers and lists. `book` is the namespace of those
+studies/NAME.py holds `ABOUT` (one sentence), `USES` (the definitions it runs) and either `run(book, report)`,
+which trains and returns a dictionary of plain numbers and lists, or three functions that divide it into runs:
+`plan(done)` lists the runs that are wanted, each a tuple of strings and numbers, given the results so far (a learning
+rate is chosen, then tried with other seeds); `measure(book, *job)` does one of them; `gather(done)` makes the result.
+Such a study keeps every run as it ends, in studies/.runs/, so that one that was stopped goes on where it was, and
+BOOK_WORKERS=N does N runs at a time, one thread each.
+
+`book` is the namespace of those
 definitions, taken from the notebooks by tag. What several studies share stands in studies/common.py. The result
 goes to studies/NAME.json together with how it came about, a checksum of the results and a hash of the definitions
 and of the script; a test rejects a study whose code has changed since, or whose results were written by hand.
@@ -15,6 +21,8 @@ import argparse
 import hashlib
 import importlib.util
 import json
+import multiprocessing
+import os
 import platform
 import sys
 import time
@@ -106,6 +114,62 @@ def write(name, study):
     nb.write_text(nb.STUDIES / f"{name}.json", text)
 
 
+# ---------------------------------------------------------------- run by run
+
+
+class Runs:
+    """The runs of a study that are done, kept in a file as they end; those of other code are passed over."""
+
+    def __init__(self, name, code):
+        self.path = nb.STUDIES / ".runs" / f"{name}-{code}.jsonl"
+        self.done, self.seconds, self.machines = {}, 0.0, set()
+        if self.path.is_file():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                kept = json.loads(line)
+                self.take(tuple(kept["job"]), kept["result"], kept["seconds"], kept["machine"])
+
+    def take(self, job, result, seconds, machine):
+        self.done[job] = result
+        self.seconds += seconds
+        self.machines.add(machine)
+
+    def keep(self, job, result, seconds, machine):
+        result, seconds = json.loads(json.dumps(result)), round(seconds, 1)  # as they will be read again
+        self.take(job, result, seconds, machine)
+        self.path.parent.mkdir(exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"job": job, "result": result, "seconds": seconds, "machine": machine}) + "\n")
+
+
+FORKED = {}  # what the processes of a pool inherit
+
+
+def one_run(job):
+    import torch
+
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    result = FORKED["measure"](FORKED["book"], *job)
+    return job, result, time.perf_counter() - started
+
+
+def do_runs(module, book, runs, workers, machine, report):
+    """Do what `plan` wants, until it wants no more."""
+    FORKED.update(measure=module.measure, book=book)
+    while wanted := [job for job in dict.fromkeys(module.plan(runs.done)) if job not in runs.done]:
+        if workers > 1:
+            with multiprocessing.get_context("fork").Pool(workers) as pool:
+                for job, result, seconds in pool.imap_unordered(one_run, wanted):
+                    runs.keep(job, result, seconds, machine)
+                    report(f"{job}, {seconds:.0f} s: {result}")
+        else:
+            for job in wanted:
+                _, result, seconds = one_run(job)
+                runs.keep(job, result, seconds, machine)
+                report(f"{job}, {seconds:.0f} s: {result}")
+    return module.gather(runs.done)
+
+
 def run(name):
     import torch
 
@@ -113,15 +177,26 @@ def run(name):
     torch.set_num_threads(1)
     book = nb.load(module.USES)
     started = time.perf_counter()
-    results = module.run(book, lambda message: print(message, flush=True))
+
+    def report(message):
+        print(message, flush=True)
+
+    machine = f"{platform.machine()}, {book['device'].type}, torch {torch.__version__}, 1 thread"
+    if hasattr(module, "run"):
+        results = module.run(book, report)
+        seconds = time.perf_counter() - started
+    else:
+        runs = Runs(name, code)
+        results = do_runs(module, book, runs, int(os.environ.get("BOOK_WORKERS", "1")), machine, report)
+        seconds, machine = runs.seconds, "; ".join(sorted(runs.machines))
     if current_hash(name) != code:
         raise nb.BookError(f"the code of {name} was changed while it ran: run it again")
     study = {
         "study": name,
         "about": module.ABOUT,
         "command": f"make study NAME={name}",
-        "machine": f"{platform.machine()}, {book['device'].type}, torch {torch.__version__}, 1 thread",
-        "seconds": round(time.perf_counter() - started),
+        "machine": machine,
+        "seconds": round(seconds),
         "definitions": {"names": nb.needed(module.USES, nb.definitions()), "hash": code},
         "checksum": checksum(results),
         "results": results,
