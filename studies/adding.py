@@ -3,14 +3,14 @@
 from studies import common
 
 ABOUT = (
-    "the adding problem at lengths up to 160, solved or not by six recurrent networks of about equal size, "
-    "with five seeds each and the learning rate chosen on a sixth."
+    "the adding problem at lengths up to 160 with six recurrent networks of about equal size, five seeds each, the "
+    "learning rate chosen on a sixth, and a second tried where some seeds failed; every network at every length."
 )
 USES = ["adding_batch", "AddingModel", "train_adding"]
 
 LENGTHS = [10, 20, 40, 80, 160]
 SIZES = {"RNN": 64, "RNN, orthogonal": 64, "RNN, identity": 64, "LSTM": 31, "LSTM, forget bias 1": 31, "GRU": 36}
-RATES = [0.0005, 0.002, 0.008]
+RATES, WIDEN = [0.0005, 0.002, 0.008, 0.032], 4
 STEPS, BATCH, EVERY = 3000, 32, 100
 RATE_SEED, SEEDS = 100, [0, 1, 2, 3, 4]
 
@@ -42,38 +42,64 @@ def make_layer(name, size):
     return layer
 
 
-def run(book, report):
+def speed(result):
+    """Lower is better: the steps it took, and among those that never solved it the error."""
+    return result["steps"] or STEPS + 1000 * min(result["error"], 10)
+
+
+def of_length(done, length):
+    return {(name, rate, seed): result for (name, n, rate, seed), result in done.items() if n == length}
+
+
+def plan(done):
+    jobs = []
+    for length in reversed(LENGTHS):
+        wanted = common.with_seeds(of_length(done, length), SIZES, RATES, WIDEN, RATE_SEED, SEEDS, speed)
+        jobs += [(name, length, rate, seed) for name, rate, seed in wanted]
+        for name in SIZES:
+            jobs += [(name, length, rate, seed) for rate in rates_tried(done, name, length) for seed in SEEDS]
+    return jobs
+
+
+def rates_tried(done, name, length):
+    """The best learning rate, and the second best if both solved it and some of five seeds at the best did not."""
+    tried = common.tried_rates(of_length(done, length), name, RATE_SEED, speed)
+    best = sorted(tried, key=tried.get)[:2]
+    runs = [done.get((name, length, best[0], seed)) for seed in SEEDS] if best else [None]
+    if None in runs:
+        return []
+    return best if tried[best[-1]] <= STEPS and any(run["steps"] is None for run in runs) else best[:1]
+
+
+def outcome(runs):
+    """How well five seeds did, lower is better: those that never solved it, the median steps, the median error."""
+    steps, errors = sorted(speed(run) for run in runs), sorted(run["error"] for run in runs)
+    return sum(run["steps"] is None for run in runs), steps[len(steps) // 2], errors[len(errors) // 2]
+
+
+def measure(book, name, length, rate, seed):
     import torch
 
-    def train(name, length, rate, seed):
-        torch.manual_seed(seed)
-        model = book["AddingModel"](make_layer(name, SIZES[name])).to(book["device"])
-        errors = book["train_adding"](model, length, STEPS, rate, seed, BATCH, EVERY)
-        solved = len(errors) * EVERY if errors[-1] < 1 / 60 else None
-        return {"steps": solved, "error": round(errors[-1], 4)}
+    torch.manual_seed(seed)
+    model = book["AddingModel"](make_layer(name, SIZES[name])).to(book["device"])
+    errors = book["train_adding"](model, length, STEPS, rate, seed, BATCH, EVERY)
+    last = errors[-1] if errors[-1] == errors[-1] else 1e6  # not a number: the run was lost
+    return {"steps": len(errors) * EVERY if last < 1 / 60 else None, "error": round(min(last, 1e6), 4)}
 
-    def order(outcome):
-        return (outcome["steps"] or STEPS + 1, outcome["error"])
 
+def gather(done):
     networks = {}
     for name, size in SIZES.items():
-        layer = make_layer(name, size)
-        parameters = common.parameters(book["AddingModel"](layer))
         lengths = {}
         for length in LENGTHS:
-            tried = {rate: train(name, length, rate, RATE_SEED) for rate in RATES}
-            rate = min(RATES, key=lambda r: order(tried[r]))
-            runs = [train(name, length, rate, seed) for seed in SEEDS]
-            lengths[length] = {
-                "learning_rate": rate,
-                "solved_by_rate": {r: tried[r]["steps"] for r in RATES},
-                "steps": [outcome["steps"] for outcome in runs],
-                "error": [outcome["error"] for outcome in runs],
-            }
-            report(f"{name}, length {length}, rate {rate}: {lengths[length]['steps']} {lengths[length]['error']}")
-            if not any(lengths[length]["steps"]) and not any(lengths[length]["solved_by_rate"].values()):
-                break  # who never solves a length is not tried on longer ones
-        networks[name] = {"hidden_size": size, "parameters": parameters, "lengths": lengths}
+            tried = common.chosen(of_length(done, length), name, RATE_SEED, speed)[1]
+            by_rate = {r: [done[name, length, r, seed] for seed in SEEDS] for r in rates_tried(done, name, length)}
+            rate = min(by_rate, key=lambda r: outcome(by_rate[r]))
+            runs, solved = by_rate[rate], {r: int(v) if v <= STEPS else None for r, v in tried.items()}
+            lengths[length] = {"learning_rate": rate, "solved_by_rate": solved}
+            lengths[length] |= {key: [run[key] for run in runs] for key in ["steps", "error"]}
+        networks[name] = {"hidden_size": size, "parameters": common.parameters(make_layer(name, size)) + size + 1}
+        networks[name]["lengths"] = lengths
     return {
         "seeds": SEEDS,
         "rate_seed": RATE_SEED,

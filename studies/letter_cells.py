@@ -1,12 +1,12 @@
-"""The letter model with four recurrent layers of about equally many numbers, those of chapter 2's 128 tanh units."""
+"""The letter model with seven recurrent layers of about equally many parameters, those of 128 tanh units."""
 
 from functools import cache
 
 from studies import common
 
 ABOUT = (
-    "the letter model with a plain RNN, an orthogonally initialised one, an LSTM and a GRU of about equally many "
-    "numbers, at three budgets, with three seeds each and rates chosen on dev from the same four."
+    "the letter model with RNNs, LSTMs, a GRU and GRUs with one gate, of about equally many parameters, at three "
+    "budgets, the learning rate chosen on dev for each network and budget, with three seeds each."
 )
 USES = [
     "load_cmudict",
@@ -19,42 +19,82 @@ USES = [
 ]
 
 EMBEDDING, BATCH = 64, 256
-SIZES = {"RNN": 128, "RNN, orthogonal": 128, "LSTM": 56, "GRU": 67}
-RATES = [0.004, 0.008, 0.016, 0.032]
-RATE_STEPS = 1500
-SEEDS = [0, 1, 2]
+SIZES = {
+    "RNN": 128,
+    "RNN, orthogonal": 128,
+    "LSTM": 56,
+    "LSTM, forget bias 1": 56,
+    "GRU": 67,
+    "GRU, no reset gate": 86,
+    "GRU, no update gate": 86,
+}
+RATES, WIDEN = [0.004, 0.008, 0.016, 0.032, 0.064], 2
 STEPS = [750, 1500, 3000]
+SEEDS = [0, 1, 2]  # the rate is chosen with the first
 EARLY = 5  # letters of a word that count as early
 
 
-def run(book, report):
+def plan(done):
+    jobs = []
+    for steps in STEPS:
+        of_steps = {(name, rate, seed): dev for (name, s, rate, seed), dev in done.items() if s == steps}
+        wanted = common.with_seeds(of_steps, SIZES, RATES, WIDEN, SEEDS[0], SEEDS, lambda result: result["dev"])
+        jobs += [(name, steps, rate, seed) for name, rate, seed in wanted]
+    return jobs
+
+
+def make_model(book, name, vocabulary):
+    """A letter model; a gate that is taken out is held by its bias, 1 for the reset gate and 0 for the update gate."""
     import torch
     from torch import nn
 
-    vocabulary, encoded = common.letter_data(book)
-    layers = {"RNN": nn.RNN, "RNN, orthogonal": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
-
-    @cache
-    def train(name, steps, rate, seed):
-        torch.manual_seed(seed)
-        model = book["LetterModel"](len(vocabulary), EMBEDDING, SIZES[name], layers[name])
+    layer, size = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[name.partition(",")[0]], SIZES[name]
+    model = book["LetterModel"](len(vocabulary), EMBEDDING, size, layer)
+    with torch.no_grad():
         if "orthogonal" in name:
             nn.init.orthogonal_(model.rnn.weight_hh_l0)
-        model.to(book["device"])
-        book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH)
-        found = common.letter_bits(book, model, encoded, EARLY)
-        report(f"{name}, {steps} steps, rate {rate}, seed {seed}: {found['dev']}")
-        return found
+        if "forget bias" in name:
+            model.rnn.bias_ih_l0[size : 2 * size] = 1.0
+            model.rnn.bias_hh_l0[size : 2 * size] = 0.0
+        if "no reset" in name:
+            model.rnn.bias_ih_l0[:size] = 30.0
+        if "no update" in name:
+            model.rnn.bias_ih_l0[size : 2 * size] = -30.0
+    return model
 
-    rates, cells = {}, []
-    for name in SIZES:
-        rates[name] = {rate: train(name, RATE_STEPS, rate, SEEDS[0])["dev"] for rate in RATES}
+
+BOOK = {}
+
+
+@cache
+def letter_data():
+    return common.letter_data(BOOK)
+
+
+def measure(book, name, steps, rate, seed):
+    import torch
+
+    BOOK.update(book)
+    vocabulary, encoded = letter_data()
+    torch.manual_seed(seed)
+    model = make_model(book, name, vocabulary).to(book["device"])
+    book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH)
+    return common.letter_bits(book, model, encoded, EARLY)
+
+
+def gather(done):
+    cells, rates = [], {}
     for name in SIZES:
         for steps in STEPS:
-            rate = common.lowest(rates[name])
-            runs = [train(name, steps, rate, seed) for seed in SEEDS]
+            of_steps = {(n, rate, seed): dev for (n, s, rate, seed), dev in done.items() if s == steps}
+            rate, tried = common.chosen(of_steps, name, SEEDS[0], lambda result: result["dev"])
+            rates.setdefault(name, {})[steps] = tried
+            runs = [done[name, steps, rate, seed] for seed in SEEDS]
             cell = {"layer": name, "hidden_size": SIZES[name], "steps": steps, "learning_rate": rate}
-            cell["parameters"] = runs[0]["parameters"]
+            learn = runs[0]["parameters"]
+            if ", no " in name:  # the weights of a gate that is held do not learn
+                learn -= SIZES[name] * (EMBEDDING + SIZES[name] + 2)
+            cell["parameters"] = learn
             cell |= {key: [r[key] for r in runs] for key in ["dev", "dev_early", "dev_late", "train"]}
             cells.append(cell)
     return {
@@ -62,7 +102,6 @@ def run(book, report):
         "batch_size": BATCH,
         "embedding_size": EMBEDDING,
         "early_places": EARLY,
-        "rate_steps": RATE_STEPS,
         "rates": rates,
         "cells": cells,
     }

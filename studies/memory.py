@@ -18,7 +18,7 @@ USES = [
 ]
 
 EMBEDDING, HIDDEN, BATCH, STEPS = 64, 128, 256, 3000
-# the rate that letter_rnn chose for 128 units, for all: what is compared here is not their error
+# the rate that suits the RNN of 128 units, for all: what is compared here is not their error
 RATES = {name: 0.008 for name in ["RNN", "RNN, orthogonal", "LSTM", "LSTM, forget bias 1", "GRU"]}
 SEEDS = [0, 1, 2]
 LENGTH, GRADIENT_SEQUENCES, PROBE_SEQUENCES = 60, 16, 2000  # random letters
