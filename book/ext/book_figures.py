@@ -102,7 +102,11 @@ class enlargeable(nodes.General, nodes.Element):
 
 
 def number_of(env, document, figure):
-    """The number that Sphinx gave to a figure, as "3.2"; None outside the contents."""
+    """The number that Sphinx gave to a figure, as "3.2"; None outside the contents. Chapter 0 stands before the parts
+    that Sphinx numbers, and its figures take their numbers from their addresses."""
+    before = re.fullmatch(r"figure-0-(\d+)", figure["ids"][0]) if CHAPTER.fullmatch(document) else None
+    if before:
+        return f"0.{before[1]}"
     found = env.toc_fignumbers.get(document, {}).get("figure", {})
     numbers = next((found[i] for i in figure["ids"] if i in found), None)
     return numbers and ".".join(map(str, numbers))

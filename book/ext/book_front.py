@@ -5,6 +5,7 @@ has a line under its title with the minutes it takes. book/descriptions.yml hold
 without one stops the build. Where the site's address is known, links get a picture (front_card.py).
 """
 
+import functools
 import html
 import re
 from pathlib import Path
@@ -12,16 +13,17 @@ from urllib.parse import quote, urlsplit
 
 import yaml
 from docutils import nodes
-from docutils.statemachine import StringList
-from front_card import card, first_figure
-from front_reading import ROOT, fast_path, parts, rounded, running_time
+from front_card import SIZE, card, first_figure
+from front_reading import ROOT, fast_path, parts, read_chapter, rounded, running_time
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+from written import Written
 
 NOT_PAGES = {"search", "genindex", "404"}  # made by the builder, with no source
 CARDS = "cards"
 
 
+@functools.cache
 def descriptions(root=ROOT):
     return yaml.safe_load((root / "book" / "descriptions.yml").read_text(encoding="utf-8"))
 
@@ -48,12 +50,7 @@ def check_descriptions(app, env):
 # ---------------------------------------------------------------- the landing page
 
 
-class Front(SphinxDirective):
-    def parse(self, lines):
-        node = nodes.container()
-        self.state.nested_parse(StringList(lines, "front"), 0, node)
-        return node.children
-
+class Front(Written):
     def chapters(self):
         for path in [ROOT / "_toc.yml", ROOT / "book" / "measured.json", *(ROOT / "notebooks").glob("*.ipynb")]:
             self.env.note_dependency(str(path))
@@ -67,20 +64,15 @@ class StartHere(Front):
         chapters = [c for _, those in self.chapters() for c in those]
         on_it, minutes = fast_path(chapters)
         whole = sum(c.minutes for c in chapters)
-        first = chapters[0]
+        first = next(c for c in chapters if c.number)  # what is before the book is numbered 0
         box = nodes.container(classes=["start-here"])
-        self.state.nested_parse(
-            StringList(
-                [
-                    f"{{doc}}`Start with chapter {first.number}, {first.name} </{first.document}>`",
-                    "",
-                    f"All {len(chapters)} chapters take about {round(whole / 60)} hours to read. The fast path through "
-                    f"{len(on_it)} of them, marked below, takes about {round(minutes / 60)}.",
-                ],
-                "front",
-            ),
-            0,
-            box,
+        box += self.parse(
+            [
+                f"{{doc}}`Start with chapter {first.number}, {first.name} </{first.document}>`",
+                "",
+                f"All {len(chapters)} chapters take about {round(whole / 60)} hours to read. The fast path through "
+                f"{len(on_it)} of them, marked below, takes about {round(minutes / 60)}.",
+            ]
         )
         return [box]
 
@@ -102,7 +94,7 @@ class ChapterTable(Front):
         return found
 
 
-class CitationBibtex(Front):
+class CitationBibtex(SphinxDirective):
     """CITATION.cff as BibTeX."""
 
     def run(self):
@@ -130,7 +122,7 @@ def chapter_line(app, doctree):
     document = app.env.docname
     if not document.startswith("notebooks/"):
         return
-    chapter = next(c for _, those in parts() for c in those if c.document == document)
+    chapter = read_chapter(ROOT / f"{document}.ipynb")
     title = next(iter(doctree.findall(nodes.title)), None)
     if title is None:
         raise ExtensionError(f"{document} has no title")
@@ -142,28 +134,27 @@ def chapter_line(app, doctree):
 # ---------------------------------------------------------------- what is said about a page
 
 
+def add_tags(context, *tags, first=False):
+    before, new = context.get("metatags", ""), "\n".join(tags)
+    context["metatags"] = f"{new}\n{before}" if first else f"{before}\n{new}"
+
+
 def head(app, pagename, templatename, context, doctree):
     """Description, picture and address of a page, before sphinxext.opengraph writes its tags (priority 500)."""
-    context["book_page"] = pagename
     if pagename in NOT_PAGES:
-        context["metatags"] = context.get("metatags", "") + '\n<meta name="robots" content="noindex" />'
+        add_tags(context, '<meta name="robots" content="noindex" />')
         return
-    sentence = descriptions()[pagename]
-    meta = dict(context.get("meta") or {})
-    meta["og:description"] = sentence
-    base = app.config.html_baseurl
+    sentence, base = descriptions()[pagename], app.config.html_baseurl
+    meta = {**(context.get("meta") or {}), "og:description": sentence}
     if base:
-        meta["og:image"] = f"{base}_static/{CARDS}/{pagename.replace('/', '-')}.png"
+        meta["og:image"] = f"{base}_static/{CARDS}/{card_name(pagename)}"
         meta["og:image:alt"] = f"{app.env.titles[pagename].astext()}. {sentence}"
-        meta["og:image:width"], meta["og:image:height"] = "1200", "630"
+        meta["og:image:width"], meta["og:image:height"] = map(str, SIZE)
         if pagename == "index":
             context["pageurl"] = meta["og:url"] = base
-        context["metatags"] = (
-            context.get("metatags", "") + '\n<meta name="twitter:card" content="summary_large_image" />'
-        )
+        add_tags(context, '<meta name="twitter:card" content="summary_large_image" />')
     context["meta"] = meta
-    said = html.escape(sentence, quote=True)
-    context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{said}" />'
+    add_tags(context, f'<meta name="description" content="{html.escape(sentence)}" />')
 
 
 HEADING = re.compile(r'(<a class="headerlink" href="#([^"]+)"[^>]*>[^<]*</a>)(</h2>)')
@@ -202,8 +193,12 @@ def base_of_404(app, pagename, templatename, context, doctree):
     if pagename == "404":
         context["pagetitle"] = context["title"]
         if app.config.html_baseurl:
-            base = f'<base href="{urlsplit(app.config.html_baseurl).path or "/"}" />\n'
-            context["metatags"] = base + context.get("metatags", "")
+            path = urlsplit(app.config.html_baseurl).path or "/"
+            add_tags(context, f'<base href="{path}" />', first=True)
+
+
+def card_name(page):
+    return f"{page.replace('/', '-')}.png"
 
 
 def draw_cards(app, exception):
@@ -221,7 +216,7 @@ def draw_cards(app, exception):
         else:
             title = app.env.titles[page].astext()
             picture = card(title, sentence)
-        (folder / f"{page.replace('/', '-')}.png").write_bytes(picture)
+        (folder / card_name(page)).write_bytes(picture)
 
 
 def progress(app, pagename, templatename, context, doctree):
