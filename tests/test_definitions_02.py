@@ -67,6 +67,81 @@ def test_an_empty_sequence_is_refused(book):
         book["rnn_forward"](np.zeros((0, 2)), p["h0"], p["W_x"], p["W_h"], p["b"])
 
 
+def test_softmax_gives_probabilities_whatever_is_added_to_the_logits(book):
+    logits = np.array([[2.0, 1.0, 0.0], [1000.0, 999.0, 998.0], [-5.0, 5.0, 0.0]])
+    p = book["softmax"](logits)
+    np.testing.assert_allclose(p[0], np.exp([2, 1, 0]) / np.exp([2, 1, 0]).sum(), rtol=1e-12)
+    np.testing.assert_allclose(p[0], p[1], rtol=1e-12)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-12)
+    np.testing.assert_allclose(book["softmax"](logits[0]), p[0], rtol=1e-12)
+
+
+WORDS = [[1, 2], [1, 3, 3, 0, 2], [0, 4, 1, 3, 2, 2, 0, 1, 4, 3, 1, 2]]
+
+
+def word_parameters(V=5, N=4):
+    generator = np.random.default_rng(V)
+    shapes = {"W_x": (N, V), "W_h": (N, N), "b": (N,), "W_y": (V, N), "b_y": (V,)}
+    return {name: generator.normal(0, 0.7, shape) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("ids", WORDS)
+def test_the_loss_and_gradients_of_a_word_against_autograd(book, ids):
+    parameters = word_parameters()
+    kept = {name: value.copy() for name, value in parameters.items()}
+    loss, gradients = book["word_gradients"](parameters, ids)
+    t = {name: torch.tensor(value, requires_grad=True) for name, value in parameters.items()}
+    state, expected = torch.zeros(4, dtype=torch.float64), 0.0
+    for now, following in zip(ids[:-1], ids[1:]):
+        state = torch.tanh(t["W_x"][:, now] + t["W_h"] @ state + t["b"])
+        expected = expected - (t["W_y"] @ state + t["b_y"]).log_softmax(0)[following]
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-10)
+    assert set(gradients) == set(parameters)
+    for name in parameters:
+        np.testing.assert_allclose(gradients[name], t[name].grad.numpy(), rtol=1e-10, atol=1e-12)
+        assert np.array_equal(parameters[name], kept[name])
+
+
+@pytest.mark.parametrize("ids", WORDS)
+def test_the_gradients_of_a_word_against_finite_differences(book, ids):
+    parameters = word_parameters()
+    _, gradients = book["word_gradients"](parameters, ids)
+    for name, parameter in parameters.items():
+        brute = book["finite_differences"](lambda: book["word_gradients"](parameters, ids)[0], parameter)
+        assert np.linalg.norm(gradients[name] - brute) / max(np.linalg.norm(brute), 1e-3) < 1e-6, name
+
+
+@pytest.mark.parametrize("ids", [[], [1]])
+def test_a_word_without_a_symbol_to_predict_is_refused(book, ids):
+    with pytest.raises(ValueError, match="expected a start mark and symbols after it, not"):
+        book["word_gradients"](word_parameters(), ids)
+
+
+def test_adam_takes_pytorchs_steps(book):
+    generator = np.random.default_rng(0)
+    parameters = {"W": generator.normal(size=(3, 4)), "b": generator.normal(size=5)}
+    tensors = {name: torch.tensor(value.copy(), requires_grad=True) for name, value in parameters.items()}
+    moments = {name: np.zeros((2, *value.shape)) for name, value in parameters.items()}
+    optimizer = torch.optim.Adam(tensors.values(), lr=0.1)
+    for step in range(1, 8):
+        gradients = {name: generator.normal(0, step, value.shape) for name, value in parameters.items()}
+        for name, tensor in tensors.items():
+            tensor.grad = torch.tensor(gradients[name])
+        optimizer.param_groups[0]["lr"] = 0.1 / step
+        optimizer.step()
+        book["adam_step"](parameters, gradients, moments, step, 0.1 / step)
+        for name, tensor in tensors.items():
+            np.testing.assert_allclose(parameters[name], tensor.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_adams_first_step_is_the_learning_rate(book):
+    """Against the gradient's sign, however large the gradient is."""
+    parameters = {"w": np.zeros(3)}
+    book["adam_step"](parameters, {"w": np.array([1e-3, -5.0, 100.0])}, {"w": np.zeros((2, 3))}, 1, 0.01)
+    np.testing.assert_allclose(parameters["w"], [-0.01, 0.01, -0.01], rtol=1e-4)
+
+
 # ---------------------------------------------------------------- PyTorch
 
 
@@ -202,6 +277,23 @@ def test_the_model_does_not_look_ahead(book, model):
     assert np.array_equal(bits[0][:3], bits[1][:3]) and not np.isclose(bits[0][3], bits[1][3])
 
 
+def test_dropout_acts_on_what_enters_and_leaves_the_layer_and_only_in_training(book):
+    """With everything dropped the layer reads zeros and the output sees none of its states, which stay as they are."""
+    torch.manual_seed(0)
+    model = book["LetterModel"](30, 8, 12, dropout=1.0).to(book["device"]).train()
+    ids = torch.tensor([[1, 5, 7], [1, 9, 2]], device=book["device"])
+    logits, states, _ = model(ids)
+    torch.testing.assert_close(states[0], states[1])  # the inputs are gone
+    assert states.abs().max() > 0  # the biases still enter
+    torch.testing.assert_close(logits, model.output.bias.expand_as(logits))
+    model.eval()
+    torch.manual_seed(0)
+    plain = book["LetterModel"](30, 8, 12).to(book["device"])
+    for found, expected in zip(model(ids), plain(ids)):
+        torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(plain.train()(ids)[0], model(ids)[0])  # 0 by default
+
+
 def test_a_word_can_be_read_in_pieces(book, model):
     _, (encoded,) = sequences(book, ["knight"])
     ids = torch.tensor([encoded], device=book["device"])
@@ -214,7 +306,7 @@ def test_a_word_can_be_read_in_pieces(book, model):
 
 
 def test_training_learns_a_rule_and_reports(book):
-    """q is always followed by u: a few steps are enough to bet on it."""
+    """q is always followed by u: a few steps are enough to expect it."""
     vocabulary, encoded = sequences(book, ["qu" + a + b for a in "aeio" for b in "lmnprst"])
     torch.manual_seed(0)
     model, heard = book["LetterModel"](30, 8, 16).to(book["device"]), []
@@ -272,13 +364,16 @@ def test_the_training_cell_may_be_run_twice(book, split):
     notebook = nb.read(nb.find_notebook("02"))
     cells = [c.source for c in nb.code_cells(notebook) if not nb.is_folded(c) and nb.tagged(c, "define") is None]
     (data,) = (source for source in cells if "split_by_family(load_cmudict())" in source)
+    (start,) = (source for source in cells if "untrained = LetterModel(" in source)
     (training,) = (source for source in cells if "train_letter_model(" in source)
     few = random.Random(0).sample(split["train"]["word"], 600)
     alphabet = "abcdefghijklmnopqrstuvwxyz'"
-    rows = Dataset.from_dict({"word": [*few, alphabet, *(f"{letter}{letter}{letter}" for letter in alphabet[:26])]})
-    steps = {"steps": 20, "learning_rate": 0.01}
-    namespace = {**book, "load_cmudict": lambda: rows, "cell": steps}
+    every = [*few, alphabet, *(f"{letter}{letter}{letter}" for letter in alphabet[:26])]
+    rows = Dataset.from_dict({"word": every})
+    namespace = {**book, "load_cmudict": lambda: rows, "V": 30}
     exec(data, namespace)
+    exec(start, namespace)
+    namespace |= {"rnn_steps": 20, "learning_rate": 0.01}
     ids = torch.tensor([namespace["encoded"]["train"][0]], device=book["device"])
     before = namespace["untrained"](ids)[0].detach()
     weights = []
@@ -362,7 +457,7 @@ def test_a_letter_is_drawn_given_all_before_it(book, model):
 
 
 def test_impossible_symbols_are_never_drawn(book, model):
-    """A model that would bet everything on padding and start marks still writes letters."""
+    """A model that would stake everything on padding and start marks still writes letters."""
     vocabulary, _ = sequences(book, [])
     with torch.no_grad():
         model.output.bias[[vocabulary.PAD, vocabulary.START]] += 50

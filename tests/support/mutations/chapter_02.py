@@ -17,6 +17,25 @@ MISTAKES = {
         ("W_h.T @ delta[t]", "W_h @ delta[t]", "the matrix is not transposed on the way back"),
         ("delta.T @ h[:-1]", "delta.T @ h[1:]", "the gradient of W_h with the states one step later"),
     ],
+    "softmax": [
+        ("logits - logits.max(-1, keepdims=True)", "logits", "large logits overflow"),
+        ("/ powers.sum(-1, keepdims=True)", "/ powers.sum()", "one sum for all rows"),
+    ],
+    "word_gradients": [
+        ("if len(ids) < 2:", "if False:", "a start mark alone is not refused"),
+        ("p - truth", "p", "the one-hot vector is not taken off"),
+        ("one_hot[ids[1:]]", "one_hot[ids[:-1]]", "targets not shifted"),
+        ("error.T @ h[1:]", "error.T @ h[:-1]", "the output layer's gradient with the states one step earlier"),
+        ("error.sum(0)", "error.mean(0)", "the bias of the output gets a mean"),
+        ("-np.log(", "-np.log2(", "bits for nats"),
+    ],
+    "adam_step": [
+        ("0.001 * gradient**2", "0.001 * gradient", "the gradient in place of its square"),
+        (" / (1 - 0.999**step)", "", "the mean of squares is not corrected"),
+        ("m / (1 - 0.9**step)", "m", "the mean is not corrected"),
+        ("m, v = moments[name]", "m, v = moments[name].copy()", "the means are forgotten"),
+        ("parameters[name] -=", "parameters[name] +=", "up the slope"),
+    ],
     "finite_differences": [
         ("/ (2 * epsilon)", "/ epsilon", "twice the slope"),
         ("        parameter[index] = kept\n    return", "    return", "the parameter is not restored"),
@@ -34,12 +53,14 @@ MISTAKES = {
         ("bound = hidden_size**-0.5", "bound = input_size**-0.5", "it starts by the width of the input"),
     ],
     "LetterModel": [
-        ("self.rnn(self.embedding(ids), state)", "self.rnn(self.embedding(ids))", "a given state is ignored"),
+        ("self.rnn(x, state)", "self.rnn(x)", "a given state is ignored"),
         (
-            "return self.output(states), states, last",
-            "return self.output(states), states, states[:, -1]",
+            "return self.output(self.dropout(states)), states, last",
+            "return self.output(self.dropout(states)), states, states[:, -1]",
             "the last state without the axis of layers",
         ),
+        ("self.dropout(self.embedding(ids))", "self.embedding(ids)", "nothing is dropped from what enters the layer"),
+        ("self.output(self.dropout(states))", "self.output(states)", "nothing is dropped from what leaves the layer"),
     ],
     "symbol_bits": [
         ("        or ids.shape[1] < 2\n", "", "a start mark alone is not refused"),
