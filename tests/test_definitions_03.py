@@ -327,6 +327,31 @@ def test_the_gradient_is_clipped_as_one_vector(book, monkeypatch):
     assert moved.norm().item() == pytest.approx(1, abs=1e-3)
 
 
+def test_another_problem_is_trained_on_scored_and_solved_at_its_own_mark(book):
+    """Its examples are told from the adding problem's by their values of 7; a constant answers it at once."""
+    asked = []
+
+    def sevens(batch_size, length, generator):
+        asked.append(batch_size)
+        return torch.full((batch_size, length, 2), 7.0), torch.zeros(batch_size)
+
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = nn.Parameter(torch.tensor(0.1))
+
+        def forward(self, x):
+            assert (x == 7).all()
+            return self.bias.expand(len(x))
+
+    errors = book["train_adding"](
+        Constant(), 4, 20, 1e-9, seed=0, batch_size=8, every=5, make_batch=sevens, solved=0.02
+    )
+    assert errors == pytest.approx([0.01]) and asked == [1000, 8, 8, 8, 8, 8]
+    errors = book["train_adding"](Constant(), 4, 10, 1e-9, seed=0, every=5, make_batch=sevens, solved=0.005)
+    assert errors == pytest.approx([0.01, 0.01])
+
+
 class Recorded(nn.Module):
     """A model that notes at each call whether it is in training mode, and with how many examples."""
 

@@ -72,7 +72,14 @@ MISTAKES = {
         ("\n    model.eval()\n    return", "\n    return", "dropout is still on after training"),
         ("nn.utils.clip_grad_norm_(", "nn.utils.clip_grad_value_(", "clipping by value"),
         ("        optimizer.zero_grad()\n", "", "gradients add up from step to step"),
-        ("errors[-1] < 1 / 60", "errors[-1] < 1 / 6", "answering 1 counts as solved"),
+        ("solved=1 / 60", "solved=1 / 6", "answering 1 counts as solved"),
+        (
+            "if errors[-1] < solved:",
+            "if errors[-1] < 1 / 60:",
+            "another problem is solved at the adding problem's mark",
+        ),
+        ("x, y = make_batch(", "x, y = adding_batch(", "another problem's examples are not trained on"),
+        ("x_test, y_test = make_batch(", "x_test, y_test = adding_batch(", "scored on another problem"),
         (
             "F.mse_loss(model(x_test.to(device)).cpu(), y_test)",
             "F.mse_loss(model(x.to(device)).cpu(), y)",
