@@ -1,4 +1,4 @@
-"""Chapter 4's definitions: the LSTM, its insides, and the prediction of its gradient norms."""
+"""Chapter 4's definitions: the LSTM, its insides, the prediction of its gradient norms, and the tally."""
 
 import itertools
 import math
@@ -163,7 +163,7 @@ def test_a_twin_has_weights_of_its_own(book):
 # ---------------------------------------------------------------- its insides
 
 
-@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("cut", ["", "i", "f", "c", "o", "ifco"])
 @pytest.mark.parametrize("B, T, D, N", SHAPES)
 def test_the_opened_layer_computes_the_same(book, B, T, D, N, cut):
     layer, x = layer_and_input(B, T, D, N)
@@ -184,7 +184,7 @@ def test_the_opened_layer_computes_the_same(book, B, T, D, N, cut):
 @pytest.mark.parametrize("T", [1, 2, 9])
 def test_the_direct_path_is_the_product_of_forget_gates(book, T):
     layer, x = layer_and_input(3, T, 4, 5)
-    inside = book["open_lstm"](layer, x, cut=True)
+    inside = book["open_lstm"](layer, x, cut="ifco")
     product = torch.ones(3, 5).double()
     for t in range(T, 0, -1):
         product = product * inside["f"][t - 1]
@@ -195,34 +195,60 @@ def test_the_direct_path_is_the_product_of_forget_gates(book, T):
             torch.testing.assert_close(row, expected, rtol=1e-10, atol=1e-12)
 
 
+def reached(book, layer, x, cut):
+    inside = book["open_lstm"](layer, x, cut)
+    return torch.autograd.grad(inside["c"][-1].sum(), inside["c"][0])[0]
+
+
 def test_without_the_cut_there_are_other_ways(book):
+    """Every letter closes a way of its own: no two cuts leave the same gradient. With all gates that lead into c cut,
+    the output gate makes no difference."""
     layer, x = layer_and_input(3, 6, 4, 5)
-    reached = [
-        torch.autograd.grad(inside["c"][-1].sum(), inside["c"][0])[0]
-        for inside in (book["open_lstm"](layer, x, cut) for cut in [False, True])
-    ]
-    assert (reached[0] - reached[1]).abs().max() > 1e-3
+    left = [reached(book, layer, x, cut) for cut in ["", "i", "f", "c", "o", "ifco"]]
+    for a, b in itertools.combinations(left, 2):
+        assert (a - b).abs().max() > 1e-4
+    torch.testing.assert_close(reached(book, layer, x, "ifc"), left[-1])
+
+
+@pytest.mark.parametrize("letter, block", [("i", 0), ("f", 1), ("c", 2), ("o", 3)])
+def test_a_cut_is_that_gates_recurrent_weights_taken_out_of_the_gradient(book, letter, block):
+    """Where the gate's weights from h are zero there is nothing to cut."""
+    layer, x = layer_and_input(3, 6, 4, 5)
+    assert (reached(book, layer, x, letter) - reached(book, layer, x, "")).abs().max() > 1e-4
+    with torch.no_grad():
+        layer.weight_hh_l0[5 * block : 5 * block + 5] = 0
+    torch.testing.assert_close(reached(book, layer, x, letter), reached(book, layer, x, ""))
+
+
+@pytest.mark.parametrize("cut", ["g", "cell", "IFCO"])
+def test_a_cut_of_something_else_is_refused(book, cut):
+    layer, x = layer_and_input(2, 3, 4, 5)
+    with pytest.raises(ValueError, match="letters of 'ifco'"):
+        book["open_lstm"](layer, x, cut)
 
 
 # ---------------------------------------------------------------- the prediction
 
 
 def test_memory_factors_against_the_whole_jacobian(book):
-    """f and rho from the derivative of c_t by c_(t-1) that autograd finds, entry by entry."""
+    """f, rho and the mean step from the derivative of c_t by c_(t-1) that autograd finds, entry by entry."""
     B, T, N = 2, 5, 4
     layer, x = layer_and_input(B, T, 3, N)
     inside = book["open_lstm"](layer, x)
-    squares = []
+    steps = []
     for t in range(1, T):
         rows = [
             torch.autograd.grad(inside["c"][t + 1][:, unit].sum(), inside["c"][t], retain_graph=True)[0]
             for unit in range(N)
         ]
-        roundabout = torch.stack(rows, dim=1) - torch.diag_embed(inside["f"][t])  # (B, N, N)
-        squares.append((roundabout**2).sum((1, 2)) / N)
-    f, rho = book["memory_factors"](layer, x)
-    assert rho == pytest.approx(math.sqrt(torch.stack(squares).mean().item()), rel=1e-10)
-    assert f == pytest.approx(math.sqrt((torch.stack(inside["f"][1:]) ** 2).mean().item()), rel=1e-10)
+        steps.append(torch.stack(rows, dim=1))  # (B, N, N)
+    whole, gates = torch.stack(steps), torch.stack(inside["f"][1:])
+    roundabout = (whole - torch.diag_embed(gates)).mean((0, 1))
+    f, rho, step = book["memory_factors"](layer, x)
+    assert f == pytest.approx(math.sqrt((gates**2).mean().item()), rel=1e-10)
+    assert rho == pytest.approx(roundabout.norm().item() / math.sqrt(N), rel=1e-10)
+    torch.testing.assert_close(step, whole.mean((0, 1)), rtol=1e-10, atol=1e-12)
+    assert not step.requires_grad
 
 
 def test_memory_factors_need_two_steps(book):
@@ -248,3 +274,64 @@ def test_predicted_norms_against_a_random_matrix(book):
     for k in range(1, steps + 1):
         v = f * v + R @ v
         assert np.sqrt((v**2).sum(0).mean()) == pytest.approx(predicted[k], rel=0.15), k
+
+
+# ---------------------------------------------------------------- the tally
+
+
+def by_hand(x):
+    """The sum since the last mark, one step at a time."""
+    total = torch.zeros(len(x))
+    for t in range(x.shape[1]):
+        total = torch.where(x[:, t, 1] == 1, torch.zeros(len(x)), total) + x[:, t, 0]
+    return total
+
+
+@pytest.mark.parametrize("length", [1, 2, 40])
+def test_the_tally_is_the_sum_since_the_last_mark(book, length):
+    x, y = book["tally_batch"](500, length, np.random.default_rng(0))
+    assert x.shape == (500, length, 2) and y.shape == (500,) and x.dtype == y.dtype == torch.float32
+    torch.testing.assert_close(y, by_hand(x), rtol=1e-4, atol=1e-5)
+    assert (x[:, 0, 1] == 1).all() and set(x[:, :, 1].flatten().tolist()) <= {0.0, 1.0}
+    assert -1 <= x[:, :, 0].min() < -0.9 and 0.9 < x[:, :, 0].max() <= 1
+
+
+def test_the_tally_marks_a_step_in_ten(book):
+    x, y = book["tally_batch"](2000, 60, np.random.default_rng(1))
+    assert x[:, 1:, 1].mean().item() == pytest.approx(0.1, rel=0.05)
+    assert y.var().item() == pytest.approx(10 / 3, rel=0.1)  # ten values of variance 1/3 on average
+
+
+@pytest.mark.parametrize("batch_size, length", [(0, 5), (5, 0), (-1, 5)])
+def test_a_tally_of_nothing_is_refused(book, batch_size, length):
+    with pytest.raises(ValueError, match="at least 1"):
+        book["tally_batch"](batch_size, length, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("gates", ["", "i", "f", "o", "if"])
+def test_a_stuck_gate_stays_open_through_a_training_step(book, gates):
+    torch.manual_seed(0)
+    layer, x = book["stuck_lstm"](gates, 5, input_size=3), torch.randn(4, 6, 3)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    layer(x)[0].square().sum().backward()
+    optimizer.step()
+    inside = book["open_lstm"](layer, x)
+    for gate in "ifo":
+        values = torch.stack(inside[gate])
+        assert torch.equal(values, torch.ones_like(values)) if gate in gates else values.max() < 1
+    assert layer.batch_first and layer.hidden_size == 5 and layer.input_size == 3
+
+
+def test_a_stuck_gate_leaves_the_others_as_they_start(book):
+    torch.manual_seed(0)
+    free = torch.nn.LSTM(2, 5, batch_first=True)
+    torch.manual_seed(0)
+    stuck = book["stuck_lstm"]("f", 5)
+    for name, parameter in stuck.named_parameters():
+        whole = dict(free.named_parameters())[name]
+        assert torch.equal(parameter[:5], whole[:5]) and torch.equal(parameter[10:], whole[10:])
+
+
+def test_another_gate_cannot_be_stuck(book):
+    with pytest.raises(ValueError, match="letters of 'ifo'"):
+        book["stuck_lstm"]("c", 5)
