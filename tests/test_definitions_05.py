@@ -1,4 +1,4 @@
-"""Chapter 5's definition: the GRU, with the reset gate applied after the matrix product, as in PyTorch."""
+"""Chapter 5's definitions: the GRU, with its reset gate applied after the product as in PyTorch, and gru_twin."""
 
 import pytest
 import torch
@@ -180,3 +180,46 @@ def test_new_tensors_follow_the_input(book, device, dtype):
     out, last = book["GRU"](2, 3).to(device, dtype)(torch.zeros(4, 5, 2, device=device, dtype=dtype))
     for tensor in [out, last]:
         assert tensor.device.type == device and tensor.dtype == dtype
+
+
+def layer_of(D, N, dtype=torch.float64, **options):
+    """An nn.GRU with biases far from zero, other ones in each block and in each of its two."""
+    torch.manual_seed(10 * D + N)
+    layer = nn.GRU(D, N, **({"batch_first": True} | options)).to(dtype)
+    with torch.no_grad():
+        for bias in [layer.bias_ih_l0, layer.bias_hh_l0]:
+            bias.copy_(torch.randn(3 * N))
+    return layer
+
+
+@pytest.mark.parametrize("B, T, D, N", SIZES)
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-10), (torch.float32, 1e-4)])
+def test_the_twin_of_a_layer_computes_what_the_layer_does(book, B, T, D, N, dtype, tolerance):
+    layer, x = layer_of(D, N, dtype), torch.randn(B, T, D, dtype=dtype)
+    twin = book["gru_twin"](layer)
+    assert isinstance(twin, book["GRU"])
+    (out, last), (expected, expected_last) = twin(x), layer(x)
+    torch.testing.assert_close(out, expected, rtol=tolerance, atol=tolerance * 0.1)
+    torch.testing.assert_close(last, expected_last[0], rtol=tolerance, atol=tolerance * 0.1)
+    assert all(p.dtype == dtype and p.requires_grad for p in twin.parameters())
+
+
+def test_the_twin_has_weights_of_its_own(book):
+    layer = layer_of(3, 4)
+    kept, twin = {k: v.clone() for k, v in layer.state_dict().items()}, book["gru_twin"](layer)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter += 1
+    assert all(torch.equal(kept[k], v) for k, v in layer.state_dict().items())
+
+
+@pytest.mark.parametrize("options", [{"num_layers": 2}, {"bidirectional": True}, {"batch_first": False}])
+def test_a_layer_with_more_to_it_has_no_twin(book, options):
+    with pytest.raises(ValueError, match="one layer, one direction, batch first"):
+        book["gru_twin"](layer_of(4, 5, **options))
+
+
+@pytest.mark.parametrize("layer", [nn.GRU(4, 5, batch_first=True, bias=False), nn.LSTM(4, 5, batch_first=True)])
+def test_another_kind_of_layer_has_no_twin(book, layer):
+    with pytest.raises(ValueError, match="nn.GRU"):
+        book["gru_twin"](layer)

@@ -29,4 +29,26 @@ MISTAKES = {
         ),
         ("x.new_zeros(len(x),", "torch.zeros(len(x),", "the first state is on the CPU and in 32 bits"),
     ],
+    "gru_twin": [
+        (
+            "layer.bias_ih_l0 + F.pad(layer.bias_hh_l0[: 2 * size], (0, size))",
+            "layer.bias_ih_l0",
+            "the gates' second bias is lost",
+        ),
+        (
+            "F.pad(layer.bias_hh_l0[: 2 * size], (0, size))",
+            "layer.bias_hh_l0",
+            "the candidate's inner bias counts twice",
+        ),
+        (
+            "twin.W_h.copy_(layer.weight_hh_l0)",
+            "twin.W_h.data = layer.weight_hh_l0.data",
+            "the twin shares its weights",
+        ),
+        ("layer.num_layers != 1 or ", "", "of several layers the first is taken in silence"),
+        (" or layer.bidirectional", "", "of two directions one is taken in silence"),
+        (" and layer.batch_first", "", "a layer that reads time first passes for one that reads the batch first"),
+        (" and layer.bias", "", "a layer without biases is not refused in words"),
+        (".to(layer.weight_hh_l0)", "", "the twin is in 32 bits"),
+    ],
 }
