@@ -87,6 +87,30 @@ def test_median_time_is_a_median_without_the_first_call(book, monkeypatch):
     assert book["median_time"](lambda: None, repeats=3) == 2
 
 
+def test_fastest_times_takes_turns_and_keeps_the_least(book, monkeypatch):
+    import time
+
+    order, clock = [], iter([0, 9, 0, 3, 0, 9, 0, 5, 0, 9, 0, 2, 0, 9, 0, 7])  # two calls a turn, the second is timed
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    found = book["fastest_times"]({"a": (order.append, "a"), "b": (order.append, "b")}, rounds=2)
+    assert found == {"a": 2, "b": 5}
+    assert "".join(order) == "aabbaabb"
+
+
+def test_fastest_times_runs_on_one_thread_and_sets_the_number_back(book):
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        book["fastest_times"]({"a": (lambda: seen.append(torch.get_num_threads()),)}, rounds=1)
+        with pytest.raises(ZeroDivisionError):
+            book["fastest_times"]({"a": (lambda: 1 / 0,)}, rounds=1)
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(ValueError, match="at least 1"):
+        book["fastest_times"]({}, rounds=0)
+
+
 # ---------------------------------------------------------------- truncated backpropagation
 
 
@@ -243,6 +267,113 @@ def test_a_gradient_does_not_cross_the_cut_but_the_state_does(book):
 def test_a_reach_below_one_is_refused(book):
     with pytest.raises(ValueError, match="at least 1 step"):
         book["truncated_backward"](*letter_model(book), 0)
+
+
+# ---------------------------------------------------------------- streams
+
+
+def test_a_letter_stream_is_the_words_in_some_order_with_an_end_mark_after_each(book):
+    vocabulary = book["Vocabulary"]("abcdef")
+    words = ["abc", "de", "f", "fade", "bad"]
+    rows = book["letter_stream"](words, vocabulary, 2, 3)
+    assert rows.shape == (2, 9) and rows.dtype == torch.int64  # 13 letters and 5 marks
+    text = "".join(vocabulary.symbols[i] for i in rows.flatten())
+    assert text.endswith("$") and sorted(text[:-1].split("$")) == sorted(words)
+    assert torch.equal(rows, book["letter_stream"](words, vocabulary, 2, 3))
+    assert any(not torch.equal(rows, book["letter_stream"](words, vocabulary, 2, seed)) for seed in range(5))
+    assert book["letter_stream"](words, vocabulary, 4, 3).shape == (4, 4)  # two symbols are left over
+    assert torch.equal(book["letter_stream"](words, vocabulary, 4, 3).flatten(), rows.flatten()[:16])
+    for wrong in [0, 19]:
+        with pytest.raises(ValueError, match="18 symbols"):
+            book["letter_stream"](words, vocabulary, wrong, 3)
+
+
+@pytest.mark.parametrize("distance", [1, 4, 10])
+def test_a_recall_stream_asks_for_the_letter_that_stood_so_many_steps_before(book, distance):
+    stretches = book["recall_stretches"](distance, 7, 5, rows=6, length=20, kinds=3)
+    assert len(stretches) == 7
+    for ids, targets in stretches:
+        assert ids.shape == targets.shape == (6, 20) and ids.dtype == targets.dtype == torch.int64
+    ids, targets = (torch.cat(part, dim=1) for part in zip(*stretches))
+    asked = targets >= 0
+    assert asked.sum() > 30 and torch.equal(asked, ids == 1)
+    rows, steps = asked.nonzero(as_tuple=True)
+    assert torch.equal(targets[rows, steps], ids[rows, steps - distance])
+    assert set(targets[asked].tolist()) == {2, 3, 4} and not asked[:, :distance].any()
+    assert (ids >= 2).sum(1).sub(asked.sum(1)).abs().max() <= 1  # nothing else is written
+    gaps = torch.cat([row.nonzero().flatten().diff() - distance for row in asked])
+    assert gaps.min() == 1 and 2 < gaps.max() <= 5
+    with pytest.raises(ValueError, match="at least 1"):
+        book["recall_stretches"](0, 1, 0)
+
+
+def test_parity_stretches_say_whether_the_ones_so_far_are_odd(book):
+    stretches = book["parity_stretches"](3, 9, 4, rows=5)
+    assert len(stretches) == 3
+    for ids, targets in stretches:
+        assert ids.shape == targets.shape == (5, 9) and set(ids.unique().tolist()) == {0, 1}
+        for row, wanted in zip(ids.tolist(), targets.tolist()):
+            assert wanted == [sum(row[: t + 1]) % 2 for t in range(9)]
+    assert not torch.equal(stretches[0][0], stretches[1][0])
+    again, other = (book["parity_stretches"](3, 9, seed, rows=5) for seed in (4, 5))
+    assert torch.equal(again[2][0], stretches[2][0]) and not torch.equal(other[2][0], stretches[2][0])
+
+
+def stream_model(book):
+    torch.manual_seed(0)
+    return book["LetterModel"](9, 4, 6, layer=nn.GRU).to(book["device"])
+
+
+def random_stretches(count):
+    generator = torch.Generator().manual_seed(1)
+    drawn = torch.randint(0, 9, (count, 3, 11), generator=generator)
+    return [(ids[:, :-1], ids[:, 1:]) for ids in drawn]
+
+
+@pytest.mark.parametrize("carry", [True, False])
+def test_train_stream_is_adam_clipped_with_a_falling_rate(book, carry):
+    model, twin = stream_model(book), stream_model(book)
+    stretches = random_stretches(4)
+    losses = book["train_stream"](model, stretches, 5, 0.5, carry=carry)
+    optimizer, state, expected = torch.optim.Adam(twin.parameters()), None, []
+    for k, (ids, targets) in enumerate(stretches):
+        optimizer.param_groups[0]["lr"] = 0.5 * (1 - k / 4)
+        optimizer.zero_grad()
+        ids, targets = ids.to(book["device"]), targets.to(book["device"])
+        loss, last = book["truncated_backward"](twin, ids, targets, 5, state)
+        nn.utils.clip_grad_norm_(twin.parameters(), 1.0)
+        optimizer.step()
+        state = last if carry else None
+        expected.append(loss)
+    assert losses == pytest.approx(expected, rel=1e-6)
+    for ours, theirs in zip(model.parameters(), twin.parameters()):
+        torch.testing.assert_close(ours, theirs)
+    assert not model.training
+
+
+def test_train_stream_scales_long_gradients_to_length_one(book, monkeypatch):
+    model, seen = stream_model(book), []
+    with torch.no_grad():
+        model.output.weight.mul_(1000)
+    step = torch.optim.Adam.step
+
+    def watched(self, *args, **kwargs):
+        seen.append(float(gradient(model).norm()))
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    book["train_stream"](model, random_stretches(2), 5, 0.01)
+    assert seen == pytest.approx([1, 1], rel=1e-4)
+
+
+def test_train_stream_leaves_what_needs_no_gradient(book):
+    model = stream_model(book)
+    model.embedding.requires_grad_(False)
+    before = model.embedding.weight.clone()
+    others = [p.clone() for p in model.rnn.parameters()]
+    book["train_stream"](model, random_stretches(2), 5, 0.1)
+    assert torch.equal(model.embedding.weight, before)
+    assert not any(torch.equal(p, was) for p, was in zip(model.rnn.parameters(), others))
 
 
 # ---------------------------------------------------------------- the scan

@@ -17,6 +17,13 @@ MISTAKES = {
         ("np.median(times[1:])", "np.mean(times[1:])", "the mean for the median"),
         ("range(repeats + 1)", "range(repeats)", "one call too few"),
     ],
+    "fastest_times": [
+        ("min(turn[name]", "max(turn[name]", "the slowest round for the fastest"),
+        ("repeats=1", "repeats=3", "a turn takes more than one timed call"),
+        ("torch.set_num_threads(1)", "torch.set_num_threads(threads)", "as many threads as the machine gives"),
+        ("        torch.set_num_threads(threads)", "        pass", "the number of threads stays one"),
+        ("if rounds < 1:", "if rounds < 0:", "no round passes in silence"),
+    ],
     "saved_bytes": [
         ("held[tensor.untyped_storage().data_ptr()] =", "held[id(tensor)] =", "a storage counts for each of its views"),
         ("held.pop(", "held.get(", "what is to be ignored counts"),
@@ -37,6 +44,33 @@ MISTAKES = {
         ("model(ids[:, t : t + every], state)", "model(ids[:, t : t + every])", "the state does not cross the cut"),
         ("total / math.log(2)", "total", "nats for bits"),
         ("if every < 1:", "if every < 0:", "a reach of zero is not refused"),
+    ],
+    "train_stream": [
+        ("1 - step / len(stretches)", "1", "the learning rate does not fall"),
+        ("last if carry else None", "last", "the state passes on where it must not"),
+        ("last if carry else None", "None", "the state never passes on"),
+        ("clip_grad_norm_(trained, 1.0)", "clip_grad_norm_(trained, 10.0)", "gradients longer than 1 pass"),
+        ("optimizer.zero_grad()", "pass", "gradients add up over updates"),
+        ("    model.eval()", "    model.train()", "the model is left in training mode"),
+    ],
+    "letter_stream": [
+        (".encode(words[k])[1:]", ".encode(words[k])", "a start mark in the stream"),
+        (".encode(words[k])[1:]", ".encode(words[k])[1:-1]", "no end mark between words"),
+        ("for k in order", "for k in range(len(words))", "the words stay in their order"),
+        (".view(rows, -1)", ".view(-1, rows).T", "a row jumps through the text"),
+        ("if not 1 <= rows <= len(ids):", "if False:", "more rows than symbols are not refused"),
+    ],
+    "recall_stretches": [
+        ("row[t + distance] = 2 +", "row[t + distance - 1] = 2 +", "a question comes a step early"),
+        ("wanted[t + distance] = row[t]", "wanted[t + distance] = 2", "the answer is always the same letter"),
+        ("generator.integers(kinds)", "generator.integers(kinds + 1)", "a kind of letter too many"),
+        ("generator.integers(1, 6)", "1", "gaps are always the same"),
+        ("if distance < 1:", "if distance < 0:", "a distance of zero is not refused"),
+    ],
+    "parity_stretches": [
+        ("ids.cumsum(1) % 2", "ids.sum(1, keepdim=True).expand_as(ids) % 2", "the parity of the whole row everywhere"),
+        ("ids.cumsum(1) % 2", "1 - ids.cumsum(1) % 2", "even for odd"),
+        ("manual_seed(seed)", "manual_seed(0)", "every seed draws the same bits"),
     ],
     "linear_scan": [
         ("u[:, :1] + f[:, :1] * h0[:, None]", "u[:, :1] + h0[:, None]", "the first factor is left out"),
