@@ -3,7 +3,7 @@
 # make test-fast  the same without re-running the notebooks
 # make mutants    plant mistakes in the definitions and see the tests catch them; ONLY="07 attend" for some
 # make run NB=02  execute one chapter in place; ELSEWHERE=1 once more with other arithmetic, to tag what depends on a training
-# make study NAME=letter_rnn   run one study and store its result
+# make study NAME=letter_regularised   run one study and store its result
 # make recaps     write the copies of definitions and studies that chapters borrow
 # make lint       the form of the code, in seconds
 # make pdf        print the whole book into one file, which the front page then offers; needs Chromium
@@ -54,7 +54,7 @@ run: setup
 	$(PY) tools/execute.py $(NB) $(if $(ELSEWHERE),--elsewhere)
 
 study: setup
-	@test -n "$(NAME)" || { echo "Name a study: make study NAME=letter_rnn"; exit 2; }
+	@test -n "$(NAME)" || { echo "Name a study: make study NAME=letter_regularised"; exit 2; }
 	$(PY) tools/study.py $(NAME)
 
 recaps: setup

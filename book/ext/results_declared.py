@@ -173,6 +173,13 @@ NOT_SHOWN = {
     ("reading aloud", "GRU with additive attention", "word error, dev"): "readers are compared on test words",
     ("reading aloud", "GRU with dot attention, 700 steps", "word error, dev"): "the same",
     ("a nudge of the state", "untrained nn.RNN, 128 units", "share left after 20 letters"): "asked by a prompt",
+    ("a gradient over 60 letters", "untrained nn.LSTM, 128 units", "share left"): "asked by a prompt",
+    (
+        "a gradient over 60 letters",
+        "trained LSTM, 128 units",
+        "share left when only the cell state's path is open",
+    ): "asked by a prompt",
+    ("adding over 160 steps", "GRU, 36 units", "training steps until solved"): "asked by a prompt",
 }
 
 
