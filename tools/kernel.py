@@ -4,6 +4,7 @@ thread, without a GPU, without the machine's own Python path and start-up files.
 
 import contextlib
 import os
+import platform
 import tempfile
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from nbclient import NotebookClient
 
 CELL_SECONDS = 3600  # chapter 13 trains for half an hour in one cell on a slow core
 LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-# A stand-in for another make of processor: PyTorch's plain kernels in place of those for this one, and another number
-# of threads, which wait for each other without spinning.
+# A stand-in for another make of processor: PyTorch's and NumPy's plain kernels in place of those for this one, and
+# another number of threads, which wait for each other without spinning.
 OTHER_ARITHMETIC = {"ATEN_CPU_CAPABILITY": "default", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "IPYTHONDIR", "ATEN_CPU_CAPABILITY")
+if platform.machine() in ("x86_64", "AMD64"):
+    OTHER_ARITHMETIC |= {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"}
+CHOICES_OF_KERNELS = ("ATEN_CPU_CAPABILITY", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "IPYTHONDIR", *CHOICES_OF_KERNELS)
 
 
 def environment(box, elsewhere=False):
