@@ -23,8 +23,8 @@ import cells_printed  # noqa: E402
 
 CHAPTERS = nb.notebook_paths()
 NAMES = [path.stem for path in CHAPTERS]
-SHORT, LONG = "notebooks/01_sequences.html", "notebooks/12_transformer.html"
-TABLE = "notebooks/02_rnn.html"  # prints a table of seven columns
+SHORT, LONG = "notebooks/05_gru.html", "notebooks/12_transformer.html"
+TABLE = "notebooks/10_self_attention.html"  # prints a table of eight columns
 WIDE_ENOUGH = {"1280": (1280, 900), "1440": (1440, 900)}
 NARROW = {"390": (390, 844), "320": (320, 700)}
 

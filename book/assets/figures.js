@@ -102,7 +102,7 @@
     }
     const settle = () => {
       const { whole } = scales();
-      fit(whole < 0.6);  // a desk shows the whole figure, a phone its words
+      fit(whole < 0.62);  // a desk shows the whole figure, a phone its words
       part("stage").scrollTo(0, 0);
     };
     settle();
