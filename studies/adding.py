@@ -17,18 +17,8 @@ RATE_SEED, SEEDS = 100, [0, 1, 2, 3, 4]
 
 def make_layer(name, size):
     """A recurrent layer of two inputs; the identity one is the IRNN of Le, Jaitly and Hinton (2015)."""
-    import torch
     from torch import nn
 
-    if name == "GRU":
-        return nn.GRU(2, size, batch_first=True)
-    if name.startswith("LSTM"):
-        layer = nn.LSTM(2, size, batch_first=True)
-        if "bias" in name:
-            with torch.no_grad():
-                layer.bias_ih_l0[size : 2 * size] = 1.0
-                layer.bias_hh_l0[size : 2 * size] = 0.0
-        return layer
     if name == "RNN, identity":
         layer = nn.RNN(2, size, nonlinearity="relu", batch_first=True)
         nn.init.eye_(layer.weight_hh_l0)
@@ -36,9 +26,8 @@ def make_layer(name, size):
         nn.init.zeros_(layer.bias_ih_l0)
         nn.init.zeros_(layer.bias_hh_l0)
         return layer
-    layer = nn.RNN(2, size, batch_first=True)
-    if name == "RNN, orthogonal":
-        nn.init.orthogonal_(layer.weight_hh_l0)
+    layer = common.layer_class(name)(2, size, batch_first=True)
+    common.start(name, layer)
     return layer
 
 
@@ -47,14 +36,10 @@ def speed(result):
     return result["steps"] or STEPS + 1000 * min(result["error"], 10)
 
 
-def of_length(done, length):
-    return {(name, rate, seed): result for (name, n, rate, seed), result in done.items() if n == length}
-
-
 def plan(done):
     jobs = []
     for length in reversed(LENGTHS):
-        wanted = common.with_seeds(of_length(done, length), SIZES, RATES, WIDEN, RATE_SEED, SEEDS, speed)
+        wanted = common.with_seeds(common.of_size(done, length), SIZES, RATES, WIDEN, RATE_SEED, SEEDS, speed)
         jobs += [(name, length, rate, seed) for name, rate, seed in wanted]
         for name in SIZES:
             jobs += [(name, length, rate, seed) for rate in rates_tried(done, name, length) for seed in SEEDS]
@@ -63,7 +48,7 @@ def plan(done):
 
 def rates_tried(done, name, length):
     """The best learning rate, and the second best if both solved it and some of five seeds at the best did not."""
-    tried = common.tried_rates(of_length(done, length), name, RATE_SEED, speed)
+    tried = common.tried_rates(common.of_size(done, length), name, RATE_SEED, speed)
     best = sorted(tried, key=tried.get)[:2]
     runs = [done.get((name, length, best[0], seed)) for seed in SEEDS] if best else [None]
     if None in runs:
@@ -92,7 +77,7 @@ def gather(done):
     for name, size in SIZES.items():
         lengths = {}
         for length in LENGTHS:
-            tried = common.chosen(of_length(done, length), name, RATE_SEED, speed)[1]
+            tried = common.chosen(common.of_size(done, length), name, RATE_SEED, speed)[1]
             by_rate = {r: [done[name, length, r, seed] for seed in SEEDS] for r in rates_tried(done, name, length)}
             rate = min(by_rate, key=lambda r: outcome(by_rate[r]))
             runs, solved = by_rate[rate], {r: int(v) if v <= STEPS else None for r, v in tried.items()}

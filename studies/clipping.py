@@ -1,7 +1,5 @@
 """Chapter 2's letter model with and without gradient clipping, at its learning rate and at larger ones."""
 
-from functools import cache
-
 from studies import common
 
 ABOUT = (
@@ -20,12 +18,6 @@ USES = [
 
 EMBEDDING, HIDDEN, BATCH, STEPS = 64, 256, 256, 3000
 RATES, CLIPS, SEEDS = [0.004, 0.016, 0.064], [1.0, 1e9], [0, 1, 2]  # at 1e9 nothing is clipped
-BOOK = {}
-
-
-@cache
-def letter_data():
-    return common.letter_data(BOOK)
 
 
 def plan(done):
@@ -36,8 +28,7 @@ def measure(book, rate, clip, seed):
     import torch
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-    BOOK.update(book)
-    vocabulary, encoded = letter_data()
+    vocabulary, encoded = common.letter_data(book)
     torch.manual_seed(seed)
     model = book["LetterModel"](len(vocabulary), EMBEDDING, HIDDEN).to(book["device"])
     lengths, means = [], []

@@ -3,6 +3,8 @@
 A study imports it with `from studies import common`. It is no study itself, and its code counts in their hashes.
 """
 
+import functools
+
 LETTERS = list(range(3, 15))  # numbers of letters for which sums over words are stored
 FITTED_ON = [4, 5, 6]  # of these, those that fit the null curve
 SUMS = ["words", "wrong", "edits", "phonemes"]
@@ -11,6 +13,19 @@ BY_LENGTH = "words, wrong, edits and phonemes are sums over the words of each le
 
 def parameters(model):
     return sum(p.numel() for p in model.parameters())
+
+
+def once(make):
+    """`make(book)` as it was made the first time: the runs of a study have one book."""
+    made = []
+
+    @functools.wraps(make)
+    def first(book):
+        if not made:
+            made.append(make(book))
+        return made[0]
+
+    return first
 
 
 def every(n, rows):
@@ -58,14 +73,20 @@ def lowest(errors):
     return min(errors, key=errors.get)
 
 
+def of_size(done, size):
+    """Of the runs (name, size, learning rate, seed) those of one length or number of steps: (name, rate, seed)."""
+    return {(name, rate, seed): result for (name, s, rate, seed), result in done.items() if s == size}
+
+
 def tried_rates(done, name, seed, score):
     """The score at each learning rate that `name` has been trained with at this seed, in order."""
-    return {rate: score(done[n, rate, s]) for n, rate, s in sorted(done, key=str) if (n, s) == (name, seed)}
+    rates = sorted(rate for n, rate, s in done if (n, s) == (name, seed))
+    return {rate: score(done[name, rate, seed]) for rate in rates}
 
 
 def chosen(done, name, seed, score):
     """The learning rate with the lowest score, and the scores at all."""
-    tried = dict(sorted(tried_rates(done, name, seed, score).items()))
+    tried = tried_rates(done, name, seed, score)
     return lowest(tried), tried
 
 
@@ -110,15 +131,39 @@ def null_phoneme_error(book, part):
     return round(float(book["fit_phoneme_error"]([part["wrong"][i] for i in used], phonemes, counts)), 5)
 
 
+# ---------------------------------------------------------------- recurrent layers
+
+
+def layer_class(name):
+    """The class of PyTorch's layer that a name such as "LSTM, forget bias 1" begins with."""
+    from torch import nn
+
+    return {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[name.partition(",")[0]]
+
+
+def start(name, layer):
+    """Start a layer's weights as the rest of its name says: orthogonal, or with a forget bias of 1."""
+    import torch
+
+    with torch.no_grad():
+        if "orthogonal" in name:
+            torch.nn.init.orthogonal_(layer.weight_hh_l0)
+        if "forget bias 1" in name:
+            forget = slice(layer.hidden_size, 2 * layer.hidden_size)
+            layer.bias_ih_l0[forget], layer.bias_hh_l0[forget] = 1.0, 0.0
+
+
 # ---------------------------------------------------------------- the letter model
 
 
+@once
 def letter_rows(book):
     """The rows of train, dev and test: words, pronunciations and families."""
     data = book["split_by_family"](book["load_cmudict"]())
     return {name: data[name][:] for name in data}
 
 
+@once
 def letter_data(book):
     """The vocabulary of the training words, and the ids of the words of train and dev."""
     rows = letter_rows(book)

@@ -1,7 +1,5 @@
 """The letter model with seven recurrent layers of about equally many parameters, those of 128 tanh units."""
 
-from functools import cache
-
 from studies import common
 
 ABOUT = (
@@ -37,7 +35,7 @@ EARLY = 5  # letters of a word that count as early
 def plan(done):
     jobs = []
     for steps in STEPS:
-        of_steps = {(name, rate, seed): dev for (name, s, rate, seed), dev in done.items() if s == steps}
+        of_steps = common.of_size(done, steps)
         wanted = common.with_seeds(of_steps, SIZES, RATES, WIDEN, SEEDS[0], SEEDS, lambda result: result["dev"])
         jobs += [(name, steps, rate, seed) for name, rate, seed in wanted]
     return jobs
@@ -46,16 +44,11 @@ def plan(done):
 def make_model(book, name, vocabulary):
     """A letter model; a gate that is taken out is held by its bias, 1 for the reset gate and 0 for the update gate."""
     import torch
-    from torch import nn
 
-    layer, size = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[name.partition(",")[0]], SIZES[name]
-    model = book["LetterModel"](len(vocabulary), EMBEDDING, size, layer)
+    size = SIZES[name]
+    model = book["LetterModel"](len(vocabulary), EMBEDDING, size, common.layer_class(name))
+    common.start(name, model.rnn)
     with torch.no_grad():
-        if "orthogonal" in name:
-            nn.init.orthogonal_(model.rnn.weight_hh_l0)
-        if "forget bias" in name:
-            model.rnn.bias_ih_l0[size : 2 * size] = 1.0
-            model.rnn.bias_hh_l0[size : 2 * size] = 0.0
         if "no reset" in name:
             model.rnn.bias_ih_l0[:size] = 30.0
         if "no update" in name:
@@ -63,19 +56,10 @@ def make_model(book, name, vocabulary):
     return model
 
 
-BOOK = {}
-
-
-@cache
-def letter_data():
-    return common.letter_data(BOOK)
-
-
 def measure(book, name, steps, rate, seed):
     import torch
 
-    BOOK.update(book)
-    vocabulary, encoded = letter_data()
+    vocabulary, encoded = common.letter_data(book)
     torch.manual_seed(seed)
     model = make_model(book, name, vocabulary).to(book["device"])
     book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH)
@@ -86,8 +70,7 @@ def gather(done):
     cells, rates = [], {}
     for name in SIZES:
         for steps in STEPS:
-            of_steps = {(n, rate, seed): dev for (n, s, rate, seed), dev in done.items() if s == steps}
-            rate, tried = common.chosen(of_steps, name, SEEDS[0], lambda result: result["dev"])
+            rate, tried = common.chosen(common.of_size(done, steps), name, SEEDS[0], lambda result: result["dev"])
             rates.setdefault(name, {})[steps] = tried
             runs = [done[name, steps, rate, seed] for seed in SEEDS]
             cell = {"layer": name, "hidden_size": SIZES[name], "steps": steps, "learning_rate": rate}

@@ -1,7 +1,5 @@
 """Chapter 2's letter model with dropout, chosen on dev, against the same without, and both against the n-gram."""
 
-from functools import cache
-
 from studies import common
 
 ABOUT = (
@@ -17,7 +15,7 @@ USES = [
     "LetterModel",
     "train_letter_model",
     "word_bits",
-    "paired_bootstrap",
+    "family_gap",
 ]
 
 EMBEDDING, BATCH, ORDER = 64, 256, 6
@@ -49,41 +47,30 @@ def plan(done):
     return jobs
 
 
-@cache
-def rows():
-    return common.letter_rows(BOOK)
-
-
-@cache
-def ngram_bits():
+@common.once
+def ngram_bits(book):
     """The n-gram's surprisals on dev and test words."""
-    ngram = BOOK["KneserNey"](rows()["train"]["word"], ORDER)
-    return {name: [ngram.bits(word) for word in rows()[name]["word"]] for name in ["dev", "test"]}
-
-
-BOOK = {}
+    rows = common.letter_rows(book)
+    ngram = book["KneserNey"](rows["train"]["word"], ORDER)
+    return {name: [ngram.bits(word) for word in rows[name]["word"]] for name in ["dev", "test"]}
 
 
 def measure(book, stage, width, dropout, rate, steps, seed):
-    import numpy as np
     import torch
 
-    BOOK.update(book)
-    vocabulary = book["Vocabulary"](letter for word in rows()["train"]["word"] for letter in word)
-    encoded = {name: [vocabulary.encode(word) for word in part["word"]] for name, part in rows().items()}
+    vocabulary, encoded = common.letter_data(book)
     torch.manual_seed(seed)
     model = book["LetterModel"](len(vocabulary), EMBEDDING, width, dropout=dropout).to(book["device"])
     book["train_letter_model"](model, encoded["train"], steps, rate, seed, BATCH)
     found = common.letter_bits(book, model, encoded, EARLY)
     if stage == "grid":
         return found
+    rows = common.letter_rows(book)
     for name in ["dev", "test"]:  # the test words choose nothing
-        ours, theirs = book["word_bits"](model, encoded[name]), ngram_bits()[name]
+        ours = book["word_bits"](model, [vocabulary.encode(word) for word in rows[name]["word"]])
         found[name] = round(book["bits_per_letter"](ours), 4)
-        families = np.unique(rows()[name]["family"], return_inverse=True)[1]
-        totals = [[b.sum() for b in ours], [b.sum() for b in theirs], [len(b) for b in ours]]
-        by_family = [np.bincount(families, part) for part in totals]
-        found[f"{name}_gap"] = [round(v, 4) for v in book["paired_bootstrap"](*by_family)]
+        gap = book["family_gap"](ours, ngram_bits(book)[name], rows[name]["family"])
+        found[f"{name}_gap"] = [round(v, 4) for v in gap]
     return found
 
 

@@ -29,7 +29,6 @@ PROBE_DISTANCES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30]
 def run(book, report):
     import numpy as np
     import torch
-    from torch import nn
 
     vocabulary, encoded = common.letter_data(book)
 
@@ -52,17 +51,11 @@ def run(book, report):
 
     networks = {}
     for name, rate in RATES.items():
-        layer = nn.GRU if name == "GRU" else nn.LSTM if name.startswith("LSTM") else nn.RNN
         runs = []
         for seed in SEEDS:
             torch.manual_seed(seed)
-            model = book["LetterModel"](len(vocabulary), EMBEDDING, HIDDEN, layer)
-            with torch.no_grad():
-                if "orthogonal" in name:
-                    nn.init.orthogonal_(model.rnn.weight_hh_l0)
-                if "bias" in name:
-                    model.rnn.bias_ih_l0[HIDDEN : 2 * HIDDEN] = 1.0
-                    model.rnn.bias_hh_l0[HIDDEN : 2 * HIDDEN] = 0.0
+            model = book["LetterModel"](len(vocabulary), EMBEDDING, HIDDEN, common.layer_class(name))
+            common.start(name, model.rnn)
             model.to(book["device"])
             before = measure(model, name, seed)
             book["train_letter_model"](model, encoded["train"], STEPS, rate, seed, BATCH)

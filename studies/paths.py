@@ -1,7 +1,5 @@
 """What carries the gradient of a trained LSTM and GRU; what their states hold; an RNN of the trained one's gain."""
 
-from functools import cache
-
 from studies import common
 
 ABOUT = (
@@ -32,12 +30,6 @@ DISTANCES, PROBED = [1, 5, 10, 20, 40, 60], [0, 1, 2, 3, 4, 6, 10]
 ALONE = ["fco", "ico", "ifo", "ifc"]  # one gate, or the candidate, is left open: stored for trained networks only
 CUTS = ["", "ifco", "fco", "ico", "ifo", "ifc", "i", "f", "c", "o"]  # of an LSTM: what reads h as a constant
 GRU_CUTS = ["", "rzn", "zn", "rn", "rz"]
-BOOK = {}
-
-
-@cache
-def letter_data():
-    return common.letter_data(BOOK)
 
 
 def plan(done):
@@ -124,17 +116,11 @@ def measure(book, name, rate, seed):
     import copy
 
     import torch
-    from torch import nn
 
-    BOOK.update(book)
-    vocabulary, encoded = letter_data()
-    layer = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[name.partition(",")[0]]
+    vocabulary, encoded = common.letter_data(book)
     torch.manual_seed(seed)
-    model = book["LetterModel"](len(vocabulary), EMBEDDING, HIDDEN, layer)
-    if "bias" in name:
-        with torch.no_grad():
-            model.rnn.bias_ih_l0[HIDDEN : 2 * HIDDEN] = 1.0
-            model.rnn.bias_hh_l0[HIDDEN : 2 * HIDDEN] = 0.0
+    model = book["LetterModel"](len(vocabulary), EMBEDDING, HIDDEN, common.layer_class(name))
+    common.start(name, model.rnn)
     model.to(book["device"])
     fresh = copy.deepcopy(model).double()
     book["train_letter_model"](model, encoded["train"], STEPS, rate, seed, BATCH)

@@ -523,3 +523,26 @@ def test_bootstrap_refuses_unequal_lengths(book):
         book["paired_bootstrap"]([1, 2], [1])
     with pytest.raises(ValueError, match="at least one"):
         book["paired_bootstrap"]([], [])
+
+
+def test_the_gap_between_models_counts_every_symbol_once(book):
+    """Three words of two families: their bits are added up, and divided by all symbols."""
+    ours, theirs = [np.array([3.0, 4.0]), np.array([5.0]), np.array([1.0])], [np.ones(2), np.ones(1), np.ones(1)]
+    difference, low, high = book["family_gap"](ours, theirs, ["a", "b", "a"])
+    assert difference == pytest.approx((13 - 4) / 4)
+    assert (low, high) == pytest.approx(((3 + 2 + 0) / 3, 4))  # one family drawn twice
+
+
+def test_the_gaps_interval_is_over_families(book):
+    """Twenty copies of a family are one witness: the interval is as wide as with one copy of each."""
+    bits = np.random.default_rng(0).normal(3, 1, 60)
+    once = [np.array([b]) for b in bits], [np.array([2.5])] * 60, list(range(60))
+    often = tuple([part[i] for i in range(60) for _ in range(20)] for part in once)
+    assert book["family_gap"](*often) == pytest.approx(book["family_gap"](*once))
+
+
+def test_the_gap_refuses_unequal_lengths(book):
+    one = [np.ones(3)]
+    for wrong in [(one, one * 2, ["a"]), (one * 2, one, ["a"]), (one, one, ["a", "b"])]:
+        with pytest.raises(ValueError, match="two scores and a family for each word"):
+            book["family_gap"](*wrong)

@@ -25,6 +25,9 @@ CELLS = {
     "trained_word": ("print('the trained error 34.6%')", ["trained"], {}),
     "trained_number_dropped": ("print('trained 34.6% and', 12)", ["trained"], {}),
     "trained_factor": ("print('trained 0.35 nats')", ["trained"], {}),
+    "trained_heads": ("print('head 1 0.306, head 2 0.014')", ["trained", "by-head"], {}),
+    "trained_heads_dropped": ("print('head 1 0.306, head 2 0.014')", ["trained", "by-head"], {}),
+    "trained_claim": ("# @title The claim\nassert 1 < 2\nprint('near nought: 0.093')", ["trained", "claims"], {}),
     "trained_figure_blank": (PLOT + "axes.axis('off');", ["trained"], {}),
     "trained_figure": (
         PLOT + "figure.set_size_inches(4, 4)\naxes.bar([0, 1, 2], [4, 4, 3], width=1.0);",
@@ -63,6 +66,7 @@ FAILING = {
     "trained_word": "line 1 is",
     "trained_number_dropped": "line 1 is",
     "trained_factor": "10.5 is stored and 0.35 came out, which is another order of magnitude",
+    "trained_heads_dropped": "line 1 is",
     "float_loose_too_far": "Floats may differ by rtol 0.1",
     "integer": "words 1001",
     "result": "gives text/plain now, and none is stored",
@@ -100,6 +104,9 @@ def plant(cells):
     printed("trained_word", "error", "accuracy")
     printed("trained_number_dropped", " 12", "")
     printed("trained_factor", "0.35", "10.5")
+    printed("trained_heads", "0.306, head 2 0.014", "0.014, head 2 0.306")
+    printed("trained_heads_dropped", ", head 2 0.014", "")
+    printed("trained_claim", "0.093", "-0.932")
     cells["trained_figure"].outputs = [picture]
     printed("float_near", "  1.2345", " 1.23451")
     printed("float_loose", "2.5", "2.6")

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import nbformat
 
 from tools import notebooks as nb
+from tools.study import stored
 
 NOT_CARRIED = ("definitions", "command", "checksum")  # what a study's file holds for the tools
 REMEDY = "run `make recaps`, then `make run NB={number:02d}`"
@@ -55,13 +56,6 @@ def recap_cells(names, table):
     return [folded("recap", "\n\n".join([head + "\n", *copies]).rstrip("\n"))]
 
 
-def load_study(name):
-    path = nb.STUDIES / f"{name}.json"
-    if not path.is_file():
-        raise nb.BookError(f"studies/{name}.json is missing: run `make study NAME={name}`")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def compact(data, width=88):
     """The data as JSON in lines of about `width`, broken after commas only."""
     lines, line = [], ""
@@ -75,7 +69,7 @@ def compact(data, width=88):
 
 
 def study_cells(name):
-    study = load_study(name)
+    study = stored(name)
     text = (
         f"What follows was measured beforehand, because it takes longer than a chapter should: {study['about']} "
         f"The folded cell holds the results as `make study NAME={name}` stored them in `studies/{name}.json`."

@@ -27,6 +27,7 @@ import platform
 import sys
 import time
 import types
+from contextlib import nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -157,14 +158,8 @@ def do_runs(module, book, runs, workers, machine, report):
     """Do what `plan` wants, until it wants no more."""
     FORKED.update(measure=module.measure, book=book)
     while wanted := [job for job in dict.fromkeys(module.plan(runs.done)) if job not in runs.done]:
-        if workers > 1:
-            with multiprocessing.get_context("fork").Pool(workers) as pool:
-                for job, result, seconds in pool.imap_unordered(one_run, wanted):
-                    runs.keep(job, result, seconds, machine)
-                    report(f"{job}, {seconds:.0f} s: {result}")
-        else:
-            for job in wanted:
-                _, result, seconds = one_run(job)
+        with multiprocessing.get_context("fork").Pool(workers) if workers > 1 else nullcontext() as pool:
+            for job, result, seconds in (pool.imap_unordered if pool else map)(one_run, wanted):
                 runs.keep(job, result, seconds, machine)
                 report(f"{job}, {seconds:.0f} s: {result}")
     return module.gather(runs.done)

@@ -1,6 +1,11 @@
 // Folds open for a link that leads into them; a box that scrolls sideways can be reached and says what it is.
 
-const SCROLLERS = ".printed pre.aligned, .printed .printed-table";
+const SCROLLERS = ".printed pre.aligned, .printed .printed-table, .bd-article .pst-scrollable-table-container";
+const LABELS = [
+  ["pre", "Printed lines, scroll sideways"],
+  [".printed-table", "Printed table, scrolls sideways"],
+  ["*", "Table, scrolls sideways"],
+];
 
 function reveal() {
   const id = decodeURIComponent(location.hash.slice(1));
@@ -22,7 +27,7 @@ function name(box) {
   }
   box.tabIndex = 0;
   box.setAttribute("role", "group");
-  box.setAttribute("aria-label", box.matches("pre") ? "Printed lines, scroll sideways" : "Printed table, scrolls sideways");
+  box.setAttribute("aria-label", LABELS.find(([kind]) => box.matches(kind))[1]);
 }
 
 addEventListener("hashchange", reveal);

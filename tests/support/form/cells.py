@@ -20,7 +20,7 @@ NOTEBOOK_BYTES = 1_500_000
 MOST = {"rtol": 0.01, "atol": 0.01}  # the largest tolerances that a cell may give itself
 VAGUE = ("Code", "Draw the next figure", "The code of the next figure")
 PLAIN_TAGS = {
-    *("setup", "recap", "claims", "timing", "trained", "solution", "hide-input", "nbval-ignore-output"),
+    *("setup", "recap", "claims", "timing", "trained", "by-head", "solution", "hide-input", "nbval-ignore-output"),
 }
 NAMED_TAGS = ("define", "study", "study-note")
 

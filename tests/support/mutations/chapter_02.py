@@ -104,6 +104,12 @@ MISTAKES = {
         ("[2.5, 97.5]", "[5, 95]", "an interval of 90 in 100"),
         ("(a.sum() - b.sum()) / weights.sum()", "(a.sum() - b.sum()) / len(a)", "the difference ignores the weights"),
     ],
+    "family_gap": [
+        ("if not len(ours) == len(theirs) == len(family):", "if False:", "unequal lengths are not refused in words"),
+        ("_, which = np.unique(family, return_inverse=True)", "which = np.arange(len(family))", "words are drawn"),
+        ("[len(s) for s in ours]", "[1 for s in ours]", "bits a word"),
+        ("[s.sum() for s in theirs]", "[s.mean() for s in theirs]", "means and sums are mixed"),
+    ],
     "sample_words": [
         ("count < 1 or longest < 1", "False", "no word and no letter are not refused"),
         (".cpu() / temperature", ".cpu() * temperature", "multiplied by the temperature"),
