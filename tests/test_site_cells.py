@@ -591,6 +591,26 @@ def test_a_box_that_scrolls_is_named_by_the_script(browser, address, site):
         script.write_text(before, encoding="utf-8")
 
 
+NAMED = """async (size) => {
+  const table = document.querySelector('.pst-scrollable-table-container > table');
+  table.style.fontSize = size;
+  await new Promise(done => setTimeout(done, 300));
+  const box = table.parentElement;
+  return [box.scrollWidth > box.clientWidth + 1, box.tabIndex, box.getAttribute('aria-label')];
+}"""
+
+
+def test_a_table_of_the_text_that_scrolls_can_be_reached(browser, address):
+    """Whether it scrolls depends on the fonts of the machine, so it is made to."""
+
+    def look(page):
+        return [page.evaluate(NAMED, size) for size in ("4rem", ".3rem")]
+
+    wide, narrow = visit(browser, address, TABLE, size=WIDTHS["pocket"], then=look).then
+    assert wide == [True, 0, "Table, scrolls sideways"]
+    assert narrow == [False, -1, None]
+
+
 REVEAL = """async () => {
   const paragraph = document.querySelector('.fold-solution .fold-body p');
   paragraph.id = 'inside';

@@ -105,7 +105,7 @@ MISTAKES = {
         ("(a.sum() - b.sum()) / weights.sum()", "(a.sum() - b.sum()) / len(a)", "the difference ignores the weights"),
     ],
     "family_gap": [
-        ("if not len(ours) == len(theirs) == len(family):", "if False:", "unequal lengths are not refused in words"),
+        ("if len(set(counts)) > 1:", "if False:", "unequal lengths are not refused in words"),
         ("_, which = np.unique(family, return_inverse=True)", "which = np.arange(len(family))", "words are drawn"),
         ("[len(s) for s in ours]", "[1 for s in ours]", "bits a word"),
         ("[s.sum() for s in theirs]", "[s.mean() for s in theirs]", "means and sums are mixed"),
