@@ -1,11 +1,10 @@
 // Folds open for a link that leads into them; a box that scrolls sideways can be reached and says what it is.
 
-const SCROLLERS = ".printed pre.aligned, .printed .printed-table, .bd-article .pst-scrollable-table-container";
-const LABELS = [
-  ["pre", "Printed lines, scroll sideways"],
-  [".printed-table", "Printed table, scrolls sideways"],
-  ["*", "Table, scrolls sideways"],
-];
+const LABELS = {
+  ".printed pre.aligned": "Printed lines, scroll sideways",
+  ".printed .printed-table": "Printed table, scrolls sideways",
+  ".bd-article .pst-scrollable-table-container": "Table, scrolls sideways",
+};
 
 function reveal() {
   const id = decodeURIComponent(location.hash.slice(1));
@@ -27,11 +26,11 @@ function name(box) {
   }
   box.tabIndex = 0;
   box.setAttribute("role", "group");
-  box.setAttribute("aria-label", LABELS.find(([kind]) => box.matches(kind))[1]);
+  box.setAttribute("aria-label", Object.entries(LABELS).find(([boxes]) => box.matches(boxes))[1]);
 }
 
 addEventListener("hashchange", reveal);
 reveal();
 
 const sizes = new ResizeObserver((entries) => entries.forEach((entry) => name(entry.target)));
-document.querySelectorAll(SCROLLERS).forEach((box) => sizes.observe(box));
+document.querySelectorAll(Object.keys(LABELS).join()).forEach((box) => sizes.observe(box));
