@@ -17,7 +17,8 @@ USES = [
     "AdditiveAttention",
     "UniformAttention",
     "AttentionReader",
-    "train_reader",
+    "length_batches",
+    "pad_batch",
     "errors_by_length",
 ]
 
@@ -52,7 +53,7 @@ def run(book, report):
             "uniform": lambda: book["UniformAttention"](),
         }[kind]()
         model = book["AttentionReader"](len(letters), len(phonemes), EMBEDDING, HIDDEN, attention).to(book["device"])
-        book["train_reader"](model, pairs[split], steps, rate, seed, BATCH)
+        common.train_by_length(book, model, pairs[split], steps, rate, seed, BATCH)
         return model
 
     def read(model, part):

@@ -237,3 +237,186 @@ def translator(book, kind, sizes, dropout, initialisation="PyTorch"):
         if initialisation == "PyTorch" and isinstance(layer, torch.nn.Linear):
             layer.reset_parameters()
     return model
+
+
+# ---------------------------------------------------------------- readers in chapter 7's loop
+
+SIZES = {"embedding_size": 64, "hidden_size": 256, "batch_size": 512, "dropout": 0.1, "smoothing": 0.1, "warm_up": 0.1}
+STEPS, LONGER = 800, 1600
+SEEDS = [0, 1, 2]
+RATES = [0.004, 0.008, 0.016]
+TRAIN_SAMPLE = 8  # one training word in so many is read again
+READING = ["reading_data", "reading_pairs", "load_cmudict", "score_reader", "train_reader", "errors_by_length"]
+READING += ["fit_phoneme_error", "expected_word_error"]
+
+
+PARTS = ["dev", "test", "train sample", "both"]
+COUNTS = ["words", "wrong", "phonemes"]  # what the null curve needs
+
+
+@once
+def reading_splits(book):
+    """The letters and phonemes, and the rows of each split: by family, and at random. Part `both` holds the words that
+    are test words of either split."""
+    rows, letters, phonemes = book["reading_data"]()
+    splits = {"by family": rows, "random": random_split(book, rows)}
+    tested = set(splits["random"]["test"]["word"])
+    where = [i for i, word in enumerate(rows["test"]["word"]) if word in tested]
+    both = {key: [column[i] for i in where] for key, column in rows["test"].items()}
+    for part in splits.values():
+        part |= {"train sample": every(TRAIN_SAMPLE, part["train"]), "both": both}
+    return letters, phonemes, splits
+
+
+def train_and_read(book, make, steps, rate, seed, split="by family", parts=PARTS, copying=False, **options):
+    """Train what `make(n_letters, n_phonemes)` makes and read the words of these parts greedily; with `copying`, the
+    answer to a word is its letters.
+
+    Returns the number of its parameters that are trained, its errors by part with their sums by length, and which test
+    words are wrong.
+    """
+    import base64
+
+    import numpy as np
+    import torch
+
+    letters, phonemes, splits = reading_splits(book)
+    rows, symbols = splits[split], phonemes
+    if copying:
+        symbols = letters
+        rows = {key: part | {"pronunciations": [[" ".join(w)] for w in part["word"]]} for key, part in rows.items()}
+    pairs = book["reading_pairs"](rows["train"], letters, symbols)
+    options = {key: SIZES[key] for key in ["batch_size", "smoothing", "warm_up"]} | options
+    torch.manual_seed(seed)
+    model = make(len(letters), len(symbols)).to(book["device"])
+    nats = []
+    book["train_reader"](model, pairs, steps, rate, seed, watch=lambda _, mean: nats.append(mean), every=100, **options)
+    found = {"parameters": sum(p.numel() for p in model.parameters() if p.requires_grad)}
+    found["train_nats"] = round(nats[-1], 4)
+    for name in parts:
+        edits, lengths, _ = book["score_reader"](model, rows[name], letters, symbols)
+        found[name] = {"word_error": word_error(edits), "phoneme_error": phoneme_error(edits, lengths)}
+        add_sums(book, found[name], rows[name]["word"], edits, lengths)
+        if name == "test":
+            found["wrong"] = base64.b64encode(np.packbits(edits > 0).tobytes()).decode()
+    return found
+
+
+def dev_word_error(result):
+    return result["dev"]["word_error"]
+
+
+def chosen_rate(done, name):
+    """The learning rate of a name, chosen on dev after STEPS steps with one seed, and all that were tried."""
+    return chosen(of_size(done, STEPS), name, SEEDS[0], dev_word_error)
+
+
+def rate_then_seeds(done, names, searched=None, longer=()):
+    """The runs (name, steps, learning rate, seed): for each name of `searched` (a dictionary: whose rate each name
+    takes) a rate is chosen on dev with one seed, from a grid that is widened as long as the best stands at its edge;
+    then each is trained with all seeds, and those of `longer` with the first seed for LONGER steps too.
+    """
+    searched = searched or {name: name for name in names}
+    first, *others = SEEDS
+    search = {}
+    for name in dict.fromkeys(searched.values()):
+        jobs = with_seeds(of_size(done, STEPS), [name], RATES, 2, first, [], dev_word_error)
+        search[name] = [(name, STEPS, rate, seed) for name, rate, seed in jobs]
+    best = {
+        name: chosen_rate(done, searched[name])[0]
+        for name in names
+        if all(job in done for job in search[searched[name]])
+    }
+    jobs = sum(search.values(), []) + [(name, STEPS, rate, first) for name, rate in best.items()]
+    jobs += [(name, LONGER, best[name], first) for name in longer if name in best]
+    return jobs + [(name, STEPS, rate, seed) for seed in others for name, rate in best.items()]
+
+
+def excess(book, part):
+    """By how many points the word error of words of 10 to 12 letters exceeds the null curve fitted to 4 to 6."""
+    import numpy as np
+
+    words, wrong, phonemes = (np.array(part[key], dtype=float) for key in COUNTS)
+    n = phonemes / np.maximum(words, 1)
+    short, long = (slice(LETTERS.index(a), LETTERS.index(b) + 1) for a, b in [(4, 6), (10, 12)])
+    p = book["fit_phoneme_error"](wrong[short], n[short], words[short])
+    beyond = (wrong - words * book["expected_word_error"](p, n))[long].sum() / words[long].sum()
+    return round(100 * float(beyond), 2)
+
+
+def reading_cells(book, done, names, searched=None, longer=(), by_length=None):
+    """The results of `rate_then_seeds`: the rates tried, and for each name the errors of its seeds and their excess;
+    for names of `by_length` (all) also sums over seeds by length for test and training words."""
+    rates, cells = {}, []
+    for name in names:
+        best, rates[(searched or {}).get(name, name)] = chosen_rate(done, (searched or {}).get(name, name))
+        for steps in [STEPS, *([LONGER] if name in longer else [])]:
+            seeds = SEEDS if steps == STEPS else SEEDS[:1]
+            runs = [done[name, steps, best, seed] for seed in seeds]
+            cell = {"reader": name, "steps": steps, "learning_rate": best, "parameters": runs[0]["parameters"]}
+            cell["train_nats"] = [run["train_nats"] for run in runs]
+            for part in PARTS[:3]:
+                kept = cell[part] = {key: [run[part][key] for run in runs] for key in ["word_error", "phoneme_error"]}
+                if part != "dev":
+                    kept["excess"] = [excess(book, run[part]) for run in runs]
+                if part != "dev" and (by_length is None or name in by_length):
+                    kept |= {key: [sum(n) for n in zip(*(run[part][key] for run in runs))] for key in COUNTS}
+            cells.append(cell)
+    return rates, cells
+
+
+def wrong_by_seed(done, name, rate):
+    """For each seed which test words are wrong: an array (seeds, words) of 0 and 1."""
+    import base64
+
+    import numpy as np
+
+    bits = [done[name, STEPS, rate, seed]["wrong"] for seed in SEEDS]
+    return np.array([np.unpackbits(np.frombuffer(base64.b64decode(b), dtype=np.uint8)) for b in bits])
+
+
+def family_difference(book, ours, theirs):
+    """The test word error of `ours` minus that of `theirs` in points, both (seeds, words) and averaged over seeds, with
+    its 95% interval over word families."""
+    import numpy as np
+
+    families = reading_splits(book)[2]["by family"]["test"]["family"]
+    _, which = np.unique(families, return_inverse=True)
+    sums = [np.bincount(which, wrong[:, : len(which)].mean(0)) for wrong in (ours, theirs)] + [np.bincount(which)]
+    generator = np.random.default_rng(0)
+    draws = [generator.integers(len(sums[0]), size=len(sums[0])) for _ in range(1000)]
+    a, b, n = sums
+    low, high = np.percentile([(a[i].sum() - b[i].sum()) / n[i].sum() for i in draws], [2.5, 97.5])
+    return [round(100 * float(v), 2) for v in ((a.sum() - b.sum()) / n.sum(), low, high)]
+
+
+# ---------------------------------------------------------------- readers in batches of one length
+
+
+def train_by_length(book, model, pairs, steps, learning_rate, seed, batch_size=128):
+    """Train a reader as the studies `encoder_decoder` and `attention` did: batches of similar length, Adam, a learning
+    rate that falls linearly to zero, no warm-up, no smoothing. Every target symbol weighs the same.
+    """
+    import numpy as np
+    import torch
+
+    generator = np.random.default_rng(seed)
+    lengths = [len(source) + len(target) / 100 for source, target in pairs]
+    average = batch_size * np.mean([len(target) - 1 for _, target in pairs])
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+    queue, device = [], book["device"]
+    model.train()
+    for _ in range(steps):
+        queue = queue or book["length_batches"](lengths, batch_size, generator)
+        batch = queue.pop()
+        source, mask = book["pad_batch"]([pairs[i][0] for i in batch])
+        target = book["pad_batch"]([pairs[i][1] for i in batch])[0].to(device)
+        logits = model(source.to(device), mask.to(device), target[:, :-1]).transpose(1, 2)
+        nats = torch.nn.functional.cross_entropy(logits, target[:, 1:], ignore_index=0, reduction="sum")
+        optimizer.zero_grad()
+        (nats / average).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    model.eval()

@@ -13,7 +13,8 @@ USES = [
     "reading_pairs",
     "score_reader",
     "EncoderDecoder",
-    "train_reader",
+    "length_batches",
+    "pad_batch",
     "errors_by_length",
 ]
 
@@ -39,7 +40,7 @@ def run(book, report):
     def train(steps, rate, seed):
         torch.manual_seed(seed)
         model = book["EncoderDecoder"](len(letters), len(phonemes), EMBEDDING, HIDDEN, CONTEXT).to(book["device"])
-        book["train_reader"](model, pairs, steps, rate, seed, BATCH)
+        common.train_by_length(book, model, pairs, steps, rate, seed, BATCH)
         return model
 
     def read(model, name):

@@ -1,83 +1,83 @@
-"""Chapter 9's scores: dot product with and without the square root, general and additive."""
-
-from functools import cache
+"""Chapter 9: is the root of d needed? Dot products divided by it, not divided, of a learned scale, and their rivals."""
 
 from studies import common
 
 ABOUT = (
-    "reading aloud with attention by the dot product, with and without its division by the square root of d, by the "
-    "general and by the additive score, at one budget; three seeds each, rates chosen on dev from the same two."
+    "reading aloud with dot-product attention, its scores divided by the square root of d = 256, not divided, or "
+    "multiplied by a learned scale that starts at 1; 400 steps of 512 words, the best learning rate on dev with three "
+    "seeds; the learned scale at the rate of the products that are not divided, as which it starts."
 )
-USES = [
-    "reading_data",
-    "reading_pairs",
-    "score_reader",
-    "AdditiveAttention",
-    "AttentionReader",
-    "DotAttention",
-    "GeneralAttention",
-    "train_reader",
-    "errors_by_length",
-    "paired_bootstrap",
-]
+USES = [*common.READING, "AttentionReader", "DotAttention", "attend", "check_mask"]
 
-EMBEDDING, HIDDEN, ATTENTION, BATCH = 64, 256, 128, 128
-RATES = [0.004, 0.008]
-STEPS, SEEDS = 700, [0, 1, 2]
-KINDS = ["dot, scaled", "dot, unscaled", "general", "additive"]
+ROOT, NOT = "dot, divided by the root", "dot, not divided"
+LEARNED = "dot, learned scale"
+NAMES = [ROOT, NOT, LEARNED]
+STEPS = common.STEPS // 2
+RATES = {ROOT: [0.001, 0.004, 0.008, 0.016], NOT: [0.001, 0.008, 0.016, 0.032]}
 
 
-def run(book, report):
+def rate_of(done, name):
+    """The rate that is best on dev with one seed; a learned scale takes that of NOT."""
+    return common.chosen(done, NOT if name == LEARNED else name, common.SEEDS[0], common.dev_word_error)[0]
+
+
+def plan(done):
+    jobs = []
+    for name in RATES:
+        jobs += common.with_seeds(done, [name], RATES[name], 2, common.SEEDS[0], common.SEEDS, common.dev_word_error)
+    if any(job not in done for job in jobs):
+        return jobs
+    return jobs + [(LEARNED, rate_of(done, LEARNED), seed) for seed in common.SEEDS]
+
+
+def measure(book, name, rate, seed):
     import torch
+    from torch import nn
 
-    rows, letters, phonemes = book["reading_data"]()
-    pairs = book["reading_pairs"](rows["train"], letters, phonemes)
+    embedding, hidden = common.SIZES["embedding_size"], common.SIZES["hidden_size"]
 
-    @cache
-    def train(kind, rate, seed):
-        torch.manual_seed(seed)
+    class LearnedScale(nn.Module):
+        """The dot score times exp(a), where a is learned and starts at 0."""
+
+        def __init__(self):
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.zeros(()))
+
+        def forward(self, query, memory, mask):
+            mask = book["check_mask"](mask, memory.shape[:2], memory.device, every_row=True)
+            return book["attend"](query, memory, memory, mask[:, None], self.log_scale.exp())
+
+    made = []
+
+    def make(n_letters, n_phonemes):
         attention = {
-            "dot, scaled": lambda: book["DotAttention"](),
-            "dot, unscaled": lambda: book["DotAttention"](scaled=False),
-            "general": lambda: book["GeneralAttention"](HIDDEN, HIDDEN),
-            "additive": lambda: book["AdditiveAttention"](HIDDEN, HIDDEN, ATTENTION),
-        }[kind]()
-        torch.manual_seed(seed)  # all kinds start from the same encoder and decoder
-        model = book["AttentionReader"](len(letters), len(phonemes), EMBEDDING, HIDDEN, attention).to(book["device"])
-        book["train_reader"](model, pairs, STEPS, rate, seed, BATCH)
-        return model
+            ROOT: lambda: book["DotAttention"](),
+            NOT: lambda: book["DotAttention"](1.0),
+            LEARNED: LearnedScale,
+        }[name]()
+        made.append(attention)
+        torch.manual_seed(seed)  # all start from the same encoder and decoder
+        return book["AttentionReader"](n_letters, n_phonemes, embedding, hidden, attention, common.SIZES["dropout"])
 
-    def read(model, name):
-        return book["score_reader"](model, rows[name], letters, phonemes)[:2]
+    found = common.train_and_read(book, make, STEPS, rate, seed, parts=["dev", "test", "train sample"])
+    if name == LEARNED:
+        found["scale"] = round(float(made[0].log_scale.detach().exp()), 4)
+    return found
 
-    def search(kind):
-        return common.dev_errors(RATES, lambda rate: read(train(kind, rate, 0), "dev")[0], report, f"{kind}, ")
 
-    rates, cells, wrong = {kind: search(kind) for kind in KINDS}, [], {}
-    for kind in KINDS:
-        rate = common.lowest(rates[kind])
-        cell = {"attention": kind, "steps": STEPS, "learning_rate": rate, "seeds": SEEDS, "beyond_scaled_dot": []}
-        for seed in SEEDS:
-            model = train(kind, rate, seed)
-            cell["parameters"] = common.parameters(model)
-            for name in ["dev", "test"]:
-                edits, lengths = read(model, name)
-                part = cell.setdefault(name, {})
-                common.add_errors(part, edits, lengths)
-                common.add_sums(book, part, rows[name]["word"], edits, lengths, ["words", "wrong"])
-            wrong[kind, seed] = edits > 0  # of the test words, read last
-            interval = book["paired_bootstrap"](wrong[kind, seed], wrong[KINDS[0], seed])
-            cell["beyond_scaled_dot"].append([round(value, 4) for value in interval])
-            report(f"{kind}, seed {seed}: dev {cell['dev']['word_error'][-1]}")
+def gather(done):
+    rates, cells = {}, []
+    for name in NAMES:
+        best = rate_of(done, name)
+        tried = sorted({rate for n, rate, _ in done if n == name})
+        rates[name] = {
+            rate: [done[name, rate, s]["dev"]["word_error"] for s in common.SEEDS if (name, rate, s) in done]
+            for rate in tried
+        }
+        runs = [done[name, best, seed] for seed in common.SEEDS]
+        cell = {"attention": name, "learning_rate": best, "parameters": runs[0]["parameters"]}
+        cell |= {"scale": [run["scale"] for run in runs]} if "scale" in runs[0] else {}
+        for part in ["dev", "test", "train sample"]:
+            cell[part] = {key: [run[part][key] for run in runs] for key in ["word_error", "phoneme_error"]}
         cells.append(cell)
-    return {
-        "embedding_size": EMBEDDING,
-        "hidden_size": HIDDEN,
-        "attention_size": ATTENTION,
-        "batch_size": BATCH,
-        "steps": STEPS,
-        "rates": rates,
-        "letters": common.LETTERS,
-        "by_length": "words and wrong are sums over the words of each length and over the seeds",
-        "cells": cells,
-    }
+    return common.SIZES | {"seeds": common.SEEDS, "steps": STEPS, "rates": rates, "cells": cells}

@@ -3,7 +3,8 @@
 studies/NAME.py holds `ABOUT` (one sentence), `USES` (the definitions it runs) and either `run(book, report)`,
 which trains and returns a dictionary of plain numbers and lists, or three functions that divide it into runs:
 `plan(done)` lists the runs that are wanted, each a tuple of strings and numbers, given the results so far (a learning
-rate is chosen, then tried with other seeds); `measure(book, *job)` does one of them; `gather(done)` makes the result.
+rate is chosen, then tried with other seeds); `measure(book, *job)` does one of them; `gather(done)`, or
+`gather(done, book)`, makes the result.
 Such a study keeps every run as it ends, in studies/.runs/, so that one that was stopped goes on where it was, and
 BOOK_WORKERS=N does N runs at a time, one thread each.
 
@@ -20,6 +21,7 @@ every study whose code has changed.)
 import argparse
 import hashlib
 import importlib.util
+import inspect
 import json
 import multiprocessing
 import os
@@ -162,7 +164,8 @@ def do_runs(module, book, runs, workers, machine, report):
             for job, result, seconds in (pool.imap_unordered if pool else map)(one_run, wanted):
                 runs.keep(job, result, seconds, machine)
                 report(f"{job}, {seconds:.0f} s: {result}")
-    return module.gather(runs.done)
+    wants_book = len(inspect.signature(module.gather).parameters) > 1
+    return module.gather(runs.done, book) if wants_book else module.gather(runs.done)
 
 
 def run(name):
