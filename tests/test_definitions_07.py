@@ -413,8 +413,9 @@ def test_training_learns_to_copy(book):
     assert ["".join(reading) for reading in readings] == words
 
 
-def test_every_target_symbol_weighs_the_same(book, monkeypatch):
-    """The loss of a batch is its sum over real target places divided by those of an average batch, whatever its own."""
+def test_every_symbol_of_a_batch_weighs_the_same(book, monkeypatch):
+    """The loss that is differentiated is the batch's sum over real target symbols, divided by their number, smoothed;
+    `watch` is given the mean without smoothing, over all symbols since the last call."""
     vocabulary = book["Vocabulary"]("ab")
     pairs = [(vocabulary.encode("ab"), vocabulary.encode(target)) for target in ["a", "abab", "ab", "ba", "abb"]]
     torch.manual_seed(0)
@@ -425,35 +426,62 @@ def test_every_target_symbol_weighs_the_same(book, monkeypatch):
         given.append(self.item())
         return backward(self, *args, **kwargs)
 
-    def lot(step, mean):
+    def noted(step, mean):
         expected.append(mean)
 
     backward = torch.Tensor.backward
     monkeypatch.setattr(torch.Tensor, "backward", recorded)
-    book["train_reader"](model, pairs, 5, 1e-9, 0, batch_size=1, watch=lot, every=1)
-    average = np.mean([len(target) - 1 for _, target in pairs])
-    sums = sorted(loss * average for loss in given)
-    one_by_one = sorted(-log_probability(model, source, target) for source, target in pairs)
-    np.testing.assert_allclose(sums, one_by_one, rtol=1e-4)
-    lengths = [len(target) - 1 for _, target in pairs]
-    means = sorted(-log_probability(model, s, t) / n for (s, t), n in zip(pairs, lengths))
-    np.testing.assert_allclose(sorted(expected), means, rtol=1e-4)
+    book["train_reader"](model, pairs, 10, 1e-9, 0, batch_size=2, smoothing=0.0, watch=noted, every=1)
+    np.testing.assert_allclose(given, expected, rtol=1e-4)
+    assert [len(given), len(expected)] == [10, 10]
+    sums = [-log_probability(model, source, target) for source, target in pairs]
+    sizes = [len(target) - 1 for _, target in pairs]
+    batches = {(sums[i] + sums[j]) / (sizes[i] + sizes[j]) for i in range(5) for j in range(i)}
+    batches |= {total / size for total, size in zip(sums, sizes)}
+    assert all(min(abs(mean - batch) for batch in batches) < 1e-4 for mean in expected)
+    given.clear(), expected.clear()
+    book["train_reader"](model, pairs, 6, 1e-9, 0, batch_size=2, smoothing=0.0, watch=noted, every=3)
+    for mean in expected:  # three batches hold all five pairs
+        assert mean == pytest.approx(sum(sums) / sum(sizes), rel=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
+def test_smoothing_is_pytorchs(book, monkeypatch, smoothing):
+    """The smoothed loss of a batch, with padding, equals cross_entropy's; what `watch` is told has none in it."""
+    model, losses, told = small_reader(book, loud=20.0), [], []
+    backward = torch.Tensor.backward
+
+    def recorded(self, *args, **kwargs):
+        losses.append(self.item())
+        return backward(self, *args, **kwargs)
+
+    (source, mask), (target, _) = (book["pad_batch"](list(side)) for side in zip(*PAIRS))
+    with torch.no_grad():
+        logits = model(source, mask, target[:, :-1]).transpose(1, 2)
+    expected, plain = (
+        torch.nn.functional.cross_entropy(logits, target[:, 1:], ignore_index=0, label_smoothing=s).item()
+        for s in (smoothing, 0.0)
+    )
+    monkeypatch.setattr(torch.Tensor, "backward", recorded)
+    options = {"smoothing": smoothing, "watch": lambda step, mean: told.append(mean), "every": 1}
+    book["train_reader"](model, PAIRS, 1, 0.0, 0, batch_size=3, **options)
+    assert losses == pytest.approx([expected], rel=1e-4) and told == pytest.approx([plain], rel=1e-4)
 
 
 @pytest.fixture
 def steps_of(book, monkeypatch):
-    """Trains a reader and returns the rate and the gradient of every step."""
+    """Trains a reader and returns the learning rate and the gradient of every step."""
 
     def run(model, pairs, steps, rate, **options):
         notes = []
 
-        class Watched(torch.optim.Adam):
+        class Watched(torch.optim.AdamW):
             def step(self, closure=None):
                 group = self.param_groups[0]
                 notes.append((group["lr"], torch.cat([p.grad.flatten() for p in group["params"]])))
                 return super().step(closure)
 
-        monkeypatch.setattr(torch.optim, "Adam", Watched)
+        monkeypatch.setattr(torch.optim, "AdamW", Watched)
         book["train_reader"](model, pairs, steps, rate, 0, **options)
         return notes
 
@@ -471,20 +499,24 @@ def small_reader(book, loud=1.0):
 PAIRS = [([1, 3, 4, 2], [1, 3, 2]), ([1, 4, 2], [1, 4, 4, 2]), ([1, 3, 3, 2], [1, 4, 2])]
 
 
-def test_the_rate_falls_in_a_line_to_zero(book, steps_of):
-    rates = [rate for rate, _ in steps_of(small_reader(book), PAIRS, 4, 0.01, batch_size=2)]
-    assert rates == pytest.approx([0.01, 0.0075, 0.005, 0.0025])
+def test_the_rate_rises_over_the_warm_up_and_falls_in_a_line_to_zero(book, steps_of):
+    rates = [rate for rate, _ in steps_of(small_reader(book), PAIRS, 10, 0.01, batch_size=2, warm_up=0.4)]
+    assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, *[0.01 * k / 6 for k in (5, 4, 3, 2, 1)]])
+    rates = [rate for rate, _ in steps_of(small_reader(book), PAIRS, 20, 0.01, batch_size=2)]
+    assert rates[:3] == pytest.approx([0.005, 0.01, 0.01]) and rates[-1] == pytest.approx(0.01 / 18)
+    rates = [rate for rate, _ in steps_of(small_reader(book), PAIRS, 3, 0.01, batch_size=2, warm_up=0.0)]
+    assert rates == pytest.approx([0.01, 0.01, 0.005])
 
 
 def test_each_step_starts_with_a_fresh_gradient(book, steps_of):
-    (_, first), (_, second) = steps_of(small_reader(book), PAIRS, 2, 0.0, batch_size=3)
+    (_, first), (_, second) = steps_of(small_reader(book), PAIRS, 2, 0.0, batch_size=3, smoothing=0.0)
     assert 0 < first.norm() < 1  # or clipping would hide the sum
     torch.testing.assert_close(first, second)
 
 
 def test_a_long_gradient_is_cut_to_length_one_and_keeps_its_direction(book, steps_of):
     model = small_reader(book, loud=50.0)
-    ((_, cut),) = steps_of(model, PAIRS, 1, 0.0, batch_size=3)
+    ((_, cut),) = steps_of(model, PAIRS, 1, 0.0, batch_size=3, smoothing=0.0)
     model.zero_grad()
     (source, mask), (target, real) = (book["pad_batch"](list(side)) for side in zip(*PAIRS))
     bets = model(source, mask, target[:, :-1]).log_softmax(-1).gather(-1, target[:, 1:, None])[..., 0]
@@ -494,13 +526,48 @@ def test_a_long_gradient_is_cut_to_length_one_and_keeps_its_direction(book, step
     torch.testing.assert_close(cut, whole / whole.norm(), rtol=1e-3, atol=1e-4)
 
 
-def test_batches_hold_words_of_one_length_and_dropout_is_on(book, steps_of):
-    model, seen = small_reader(book).eval(), []
-    model.register_forward_pre_hook(lambda module, inputs: seen.append((inputs[1], module.training)))
-    pairs = [([1] + [3] * n + [2], [1] + [4] * k + [2]) for n in (1, 2, 3) for k in range(1, 9)]
-    steps_of(model, pairs, 12, 0.0, batch_size=2)
-    assert len(seen) == 12 and all(mask.all() and training for mask, training in seen)
+def test_a_batch_mixes_lengths_and_its_parts_do_not(book, steps_of):
+    """Each pair once a pass; batches of any lengths; within a batch, parts of at most 128 of like length."""
+    seen = []
+    model = small_reader(book).eval()
+    model.register_forward_pre_hook(lambda module, inputs: seen.append((inputs[0], inputs[1], module.training)))
+    pairs = [([1] + [3] * n + [2], [1] + [4] * k + [2]) for n in (1, 2, 3, 9) for k in range(1, 9)] * 12
+    steps_of(model, pairs, 2, 0.0, batch_size=256)
+    shapes = [tuple(source.shape) for source, _, _ in seen]
+    assert [rows for rows, _ in shapes] == [128, 128, 128] and all(training for _, _, training in seen)
+    assert shapes[0][1] == 11  # the last third of the pairs, of all lengths
+    assert shapes[1][1] < shapes[2][1] == 11  # short words together, long ones together
+    read = [int(n) for _, mask, _ in seen for n in mask.sum(1)]
+    assert sorted(read) == sorted(len(source) for source, _ in pairs)
     assert not model.training
+
+
+def test_the_parts_of_a_batch_add_up_to_one_gradient(book, steps_of):
+    """A batch of more than 128 pairs has the gradient of the mean over all its symbols."""
+    pairs = [([1] + [3] * (1 + i % 3) + [2], [1] + [4] * (1 + i % 4) + [2]) for i in range(150)]
+    model = small_reader(book, loud=0.1)
+    ((_, found),) = steps_of(model, pairs, 1, 0.0, batch_size=150, smoothing=0.0)
+    model.zero_grad()
+    total = sum(
+        torch.nn.functional.cross_entropy(
+            model(torch.tensor([source]), torch.ones(1, len(source), dtype=torch.bool), torch.tensor([target[:-1]]))[0],
+            torch.tensor(target[1:]),
+            reduction="sum",
+        )
+        for source, target in pairs
+    )
+    (total / sum(len(target) - 1 for _, target in pairs)).backward()
+    whole = torch.cat([p.grad.flatten() for p in model.parameters()])
+    assert whole.norm() < 1
+    torch.testing.assert_close(found, whole, rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_given_for_training_decays_weights_apart_from_the_gradient(book):
+    """AdamW: at a gradient of zero weights shrink by learning rate times decay, and by no more."""
+    model = small_reader(book)
+    unused = model.embedding.weight.detach()[4].clone()  # a symbol that no pair holds as an input
+    book["train_reader"](model, [([1, 3, 2], [1, 3, 2])], 1, 0.1, 0, warm_up=0.0)
+    torch.testing.assert_close(model.embedding.weight.detach()[4], unused * (1 - 0.1 * 0.01))
 
 
 def test_training_repeats_itself(book):
@@ -517,7 +584,7 @@ def test_training_repeats_itself(book):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_nothing_to_train_on_is_refused(book):
-    with pytest.raises(ValueError):
+    with pytest.raises(IndexError):
         book["train_reader"](book["EncoderDecoder"](5, 5, 4, 6, 3), [], 1, 0.01, 0)
 
 
@@ -580,6 +647,49 @@ def test_a_beam_that_keeps_everything_is_exhaustive_search(book, toy, alpha):
         assert [symbols for symbols, _ in ended] == [symbols for symbols, _ in everything]
         np.testing.assert_allclose([score for _, score in ended], [score for _, score in everything], rtol=1e-4)
         assert all(len(symbols) == longest for symbols, _ in beam[len(everything) :])
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 60])
+def test_the_beam_for_one_word_agrees_with_the_beam_for_many(book, toy, width):
+    """The same readings in the same order with the same log probabilities, where all have ended."""
+    vocabulary, _, sources = toy
+    for seed in range(3):
+        torch.manual_seed(seed)
+        model = book["EncoderDecoder"](len(vocabulary), len(vocabulary), 4, 6, 3).eval()
+        model.output.bias.data[vocabulary.END] += 1.0
+        for source, beam in zip(sources, book["beam_search"](model, sources, vocabulary, width)):
+            last = book["beam_search_word"](model, source, vocabulary, width)[-1][:width]
+            assert all(ids[-1] == vocabulary.END for ids, _ in last)
+            assert [vocabulary.decode(ids) for ids, _ in last] == [symbols for symbols, _ in beam]
+            np.testing.assert_allclose([total for _, total in last], [score for _, score in beam], rtol=1e-4)
+
+
+def test_the_beam_for_one_word_is_the_one_by_hand_at_every_step(book, toy):
+    vocabulary, model, sources = toy
+    for source in sources:
+        steps = book["beam_search_word"](model, source, vocabulary, 2, longest=5)
+        kept = [[vocabulary.START]]
+        for step in steps:
+            totals = [total for _, total in step]
+            assert totals == sorted(totals, reverse=True)
+            ended = [ids for ids in kept if ids[-1] == vocabulary.END]
+            grown = [[*ids, i] for ids in kept if ids[-1] != vocabulary.END for i in range(2, len(vocabulary))]
+            assert sorted(ids for ids, _ in step) == sorted(ended + grown)
+            for ids, total in step:
+                assert total == pytest.approx(log_probability(model, source, ids), rel=1e-4, abs=1e-5)
+            kept = [ids for ids, _ in step[:2]]
+        assert len(steps) == 5 or all(ids[-1] == vocabulary.END for ids in kept)
+
+
+def test_the_beam_for_one_word_stops_and_refuses(book, toy):
+    vocabulary, model, sources = toy
+    endless = Recited(vocabulary, endless=True)
+    assert len(book["beam_search_word"](endless, sources[0], vocabulary, 1, longest=4)) == 4
+    steps = book["beam_search_word"](Recited(vocabulary), sources[1], vocabulary, 1)
+    assert vocabulary.decode(steps[-1][0][0]) == list("abba") and len(steps) == 5
+    for source, width in ((vocabulary.encode(""), 2), (sources[0], 0)):
+        with pytest.raises(ValueError, match="cannot search"):
+            book["beam_search_word"](model, source, vocabulary, width)
 
 
 def beam_by_hand(model, source, vocabulary, width, alpha, longest):

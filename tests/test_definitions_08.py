@@ -1,4 +1,4 @@
-"""Chapter 8's definitions: additive and uniform attention, the reader that uses them, and the EM aligner."""
+"""Chapter 8's definitions: additive, uniform and windowed attention, their readers, and the EM aligner."""
 
 import copy
 import itertools
@@ -66,7 +66,7 @@ def test_weights_are_shares_and_padding_has_none(book, made, kind):
     torch.testing.assert_close(weights.sum(-1).double(), torch.ones(B, T, dtype=torch.float64))
 
 
-def test_what_stands_at_a_padded_place_changes_nothing(made):
+def test_what_stands_at_a_padded_position_changes_nothing(made):
     attention, query, memory, mask = made
     noise = torch.where(mask[..., None], memory, 1e3 * torch.randn_like(memory))
     for before, after in zip(attention(query, memory, mask), attention(query, noise, mask)):
@@ -145,7 +145,7 @@ def test_contexts_and_weights_have_the_dtype_of_the_memory(book, made, kind, dty
     torch.testing.assert_close(contexts.double(), exact[0], rtol=0.05, atol=0.05)
 
 
-def test_uniform_attention_is_the_mean_over_real_places(book, made):
+def test_uniform_attention_is_the_mean_over_real_positions(book, made):
     _, query, memory, mask = made
     contexts, weights = book["UniformAttention"]()(query, memory, mask)
     for b, length in enumerate(LENGTHS):
@@ -168,13 +168,12 @@ WORDS = [[1, 4, 5, 2], [1, 6, 3, 7, 4, 3, 2], [1, 5, 2]]
 SPOKEN = [[1, 3, 4, 2], [1, 5, 2], [1, 6, 3, 4, 5, 2]]
 
 
-def test_a_trained_reader_can_be_copied_and_its_weights_hold_no_graph(book):
+def test_a_trained_reader_can_be_copied_and_all_of_its_attention_learns(book):
     model = reader(book).train()
     source, mask = book["pad_batch"](WORDS)
     target, _ = book["pad_batch"](SPOKEN)
     logits = model(source, mask, target[:, :-1])
     logits.sum().backward()
-    assert not model.weights.requires_grad
     assert torch.equal(copy.deepcopy(model)(source, mask, target[:, :-1]), logits)
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.attention.parameters())
 
@@ -189,13 +188,14 @@ def test_a_word_reads_the_same_in_any_company(book):
     model = reader(book).double()
     source, mask = book["pad_batch"](WORDS)
     target, real = book["pad_batch"](SPOKEN)
-    together = model(source, mask, target[:, :-1])
-    looks = model.weights
+    together, _, weights = model.attend_and_advance(target[:, :-1], model.start(source, mask))
+    assert torch.equal(model(source, mask, target[:, :-1]), together)
     for i, (word, spoken) in enumerate(zip(WORDS, SPOKEN)):
-        alone = model(*book["pad_batch"]([word]), torch.tensor([spoken[:-1]]))
+        state = model.start(*book["pad_batch"]([word]))
+        alone, _, own = model.attend_and_advance(torch.tensor([spoken[:-1]]), state)
         torch.testing.assert_close(together[i, : len(spoken) - 1], alone[0], rtol=1e-10, atol=1e-10)
-        torch.testing.assert_close(looks[i, : len(spoken) - 1, : len(word)], model.weights[0], rtol=1e-10, atol=1e-10)
-        assert (looks[i, :, len(word) :] == 0).all()
+        torch.testing.assert_close(weights[i, : len(spoken) - 1, : len(word)], own[0], rtol=1e-10, atol=1e-10)
+        assert (weights[i, :, len(word) :] == 0).all()
 
 
 def test_teacher_forcing_equals_one_step_at_a_time(book):
@@ -210,8 +210,8 @@ def test_teacher_forcing_equals_one_step_at_a_time(book):
     torch.testing.assert_close(whole, torch.cat(steps, dim=1), rtol=1e-10, atol=1e-10)
 
 
-def test_the_bets_come_from_state_and_context_side_by_side(book):
-    """Another memory, with the same state, changes the bets, and they are the equation's."""
+def test_the_logits_come_from_state_and_context_side_by_side(book):
+    """Another memory, with the same state, changes the logits, and they are the equation's."""
     model = reader(book).double()
     s, memory, mask = model.start(*book["pad_batch"](WORDS))
     ids = torch.tensor([row[:1] for row in SPOKEN])
@@ -264,6 +264,98 @@ def test_decoding_stops_and_refuses_an_empty_word(book):
     assert len(readings) == 3 and all(len(reading) <= 9 for reading in readings)
     with pytest.raises(ValueError, match="empty word"):
         book["read_greedily"](model, [[1, 2]], vocabulary)
+
+
+# ---------------------------------------------------------------- windows
+
+
+def window(book, fixed=False):
+    torch.manual_seed(6)
+    attention = book["WindowAttention"](N, fixed).double()
+    with torch.no_grad():
+        if not fixed:
+            attention.step.weight.normal_()
+        attention.step.bias.fill_(0.3)
+        attention.log_width.fill_(-0.4)
+    return attention
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_window_is_the_bump_that_the_equation_says(book, made, fixed):
+    """One number at a time, from centres that are all different, and with gradients."""
+    _, query, memory, mask = made
+    attention, start = window(book, fixed), torch.tensor([0.0, 0.5, 1.0, 2.0], dtype=torch.float64)
+    contexts, weights, centre = attention(query, memory, mask, start)
+    w, b, width = attention.step.weight[0], attention.step.bias[0], attention.log_width.exp()
+    rows, ends = [], []
+    for i, length in enumerate(LENGTHS):
+        m = start[i]
+        for t in range(T):
+            m = m + torch.nn.functional.softplus(w @ query[i, t] + b)
+            bump = [torch.exp(-((j - m) ** 2) / (2 * width**2)) for j in range(length)]
+            rows.append(torch.stack([x / sum(bump) for x in bump] + [0 * m] * (S - length)))
+        ends.append(m)
+    expected = torch.stack(rows).view(B, T, S)
+    torch.testing.assert_close(weights, expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(contexts, expected @ memory, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(centre, torch.stack(ends), rtol=1e-10, atol=1e-10)
+    inputs = [p for p in attention.parameters() if p.requires_grad]
+    ours, loops = (torch.autograd.grad((x @ memory).pow(2).sum(), inputs) for x in (weights, expected))
+    for mine, other in zip(ours, loops):
+        torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
+
+
+def test_a_window_moves_right_and_gives_padding_nothing(book, made):
+    _, query, memory, mask = made
+    _, weights, centre = window(book)(query, memory, mask, torch.zeros(B, dtype=torch.float64))
+    assert (centre > 0).all() and (weights[~mask[:, None].expand_as(weights)] == 0).all()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(B, T, dtype=torch.float64))
+    expected = (weights * torch.arange(S)).sum(-1).detach()
+    assert (expected.diff(dim=1) >= 0).all()
+
+
+def test_a_fixed_window_learns_two_numbers_and_asks_no_query(book, made):
+    _, query, memory, mask = made
+    fixed, moving = (book["WindowAttention"](N, kind).double() for kind in (True, False))
+    assert sum(p.numel() for p in fixed.parameters() if p.requires_grad) == 2
+    assert sum(p.numel() for p in moving.parameters() if p.requires_grad) == N + 2
+    start = torch.zeros(B, dtype=torch.float64)
+    _, weights, centre = fixed(query, memory, mask, start)
+    _, others, _ = fixed(query.flip(0), memory, mask, start)
+    assert torch.equal(weights, others)
+    torch.testing.assert_close(centre, torch.full((B,), T * math.log1p(math.exp(0.8)), dtype=torch.float64))
+
+
+def test_a_window_refuses_a_wrong_mask(book, made):
+    _, query, memory, mask = made
+    empty = mask.clone()
+    empty[1] = False
+    start = torch.zeros(B, dtype=torch.float64)
+    with pytest.raises(ValueError, match="row 1 of the mask is all padding"):
+        window(book)(query, memory, empty, start)
+    for mine, full in zip(window(book)(query, memory, None, start), window(book)(query, memory, mask | True, start)):
+        assert torch.equal(mine, full)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_window_reader_keeps_its_centre_from_step_to_step(book, fixed):
+    torch.manual_seed(7)
+    model = book["WindowReader"](8, 7, 4, 6, book["WindowAttention"](6, fixed)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
+    source, mask = book["pad_batch"](WORDS)
+    target, _ = book["pad_batch"](SPOKEN)
+    state = model.start(source, mask)
+    assert torch.equal(state[3], torch.zeros(len(WORDS)))
+    whole, after, weights = model.attend_and_advance(target[:, :-1], state)
+    assert weights.shape == (3, 5, 7) and torch.equal(whole, model(source, mask, target[:, :-1]))
+    steps = []
+    for t in range(target.shape[1] - 1):
+        logits, state = model.advance(target[:, t : t + 1], state)
+        steps.append(logits)
+    torch.testing.assert_close(whole, torch.cat(steps, dim=1), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(state[3], after[3], rtol=1e-4, atol=1e-6)
 
 
 def test_letter_moves_hold_every_alignment_once(book):

@@ -1,4 +1,4 @@
-"""Chapter 9's definitions: the dot score, the general score, and attention with queries, keys and values of its own."""
+"""Chapter 9's definitions: attention in one function, the dot score, and queries, keys and values of their own."""
 
 import math
 
@@ -50,31 +50,79 @@ def compare(ours, theirs, inputs):
 
 
 @pytest.mark.parametrize("B, T, S, d, M", SIZES)
-@pytest.mark.parametrize("scaled", [True, False])
-def test_dot_attention_equals_a_loop(book, B, T, S, d, M, scaled):
+@pytest.mark.parametrize("scale", [None, 1.0, 0.3])
+def test_dot_attention_equals_a_loop(book, B, T, S, d, M, scale):
     query, memory, _, mask = example(B, T, S, d)
-    factor = 1 if scaled else math.sqrt(d)
+    factor = 1 if scale is None else scale * math.sqrt(d)
     compare(
-        lambda q, m: book["DotAttention"](scaled)(q, m, mask),
+        lambda q, m: book["DotAttention"](scale)(q, m, mask),
         lambda q, m: by_loops(lambda a, b: factor * dot_score(a, b), q, m, m, mask),
         [query, memory],
     )
 
 
+def test_a_scale_that_is_a_parameter_is_learned(book):
+    query, memory, _, mask = example(3, 4, 5, 6)
+    attention = book["DotAttention"](torch.nn.Parameter(torch.tensor(0.7, dtype=torch.float64)))
+    assert [name for name, _ in attention.named_parameters()] == ["scale"]
+    contexts, _ = attention(query, memory, mask)
+    (slope,) = torch.autograd.grad((contexts**3).sum(), [attention.scale])
+    low, high = ((book["DotAttention"](0.7 + step)(query, memory, mask)[0] ** 3).sum() for step in (-1e-5, 1e-5))
+    assert slope.item() == pytest.approx((high - low).item() / 2e-5, rel=1e-6)
+    assert not list(book["DotAttention"]().parameters()) and not list(book["DotAttention"](0.3).parameters())
+
+
+def projected(book, N, M, d, tied=False):
+    torch.manual_seed(N + M + d)
+    return book["ProjectedAttention"](N, M, d, tied).double()
+
+
 @pytest.mark.parametrize("B, T, S, d, M", SIZES)
-def test_general_attention_equals_a_loop(book, B, T, S, d, M):
-    """Query and memory of different widths; the gradient of the matrix too."""
+@pytest.mark.parametrize("tied", [False, True])
+def test_projected_attention_equals_a_loop(book, B, T, S, d, M, tied):
+    """Query, memory and width all differ; the gradients of the matrices too."""
     query, _, memory, mask = example(B, T, S, d, M)
-    general = book["GeneralAttention"](d, M).double()
-    assert general.W.weight.shape == (d, M) and general.W.bias is None
+    width = d + 2
+    attention = projected(book, d, M, width, tied)
+    names = ["W_q", "W_k", "W_o"] if tied else ["W_q", "W_k", "W_v", "W_o"]
+    assert [name for name, _ in attention.named_parameters()] == [f"{name}.weight" for name in names]
 
-    def ours(q, m, W):
-        return torch.func.functional_call(general, {"W.weight": W}, (q, m, mask))
+    def ours(q, m, *matrices):
+        weights = {f"{name}.weight": W for name, W in zip(names, matrices)}
+        return torch.func.functional_call(attention, weights, (q, m, mask))
 
-    def loops(q, m, W):
-        return by_loops(lambda a, b: dot_score(a, W @ b), q, m, m, mask)
+    def loops(q, m, *matrices):
+        W = dict(zip(names, matrices))
+        values = m @ W["W_k" if tied else "W_v"].T
+        contexts, weights = by_loops(dot_score, q @ W["W_q"].T, m @ W["W_k"].T, values, mask)
+        return contexts @ W["W_o"].T, weights
 
-    compare(ours, loops, [query, memory, general.W.weight.detach()])
+    compare(ours, loops, [query, memory, *(W.detach() for W in attention.parameters())])
+
+
+def test_projected_attention_equals_pytorchs(book):
+    query, _, memory, mask = example(3, 4, 6, 5, 7)
+    attention = projected(book, 5, 7, 8)
+    q, k, v = attention.W_q(query), attention.W_k(memory), attention.W_v(memory)
+    theirs = attention.W_o(F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None]))
+    torch.testing.assert_close(attention(query, memory, mask)[0], theirs, **EXACT)
+
+
+def test_tied_projections_have_a_matrix_less(book):
+    sizes = {tied: sum(p.numel() for p in projected(book, 10, 6, 4, tied).parameters()) for tied in (False, True)}
+    assert sizes == {False: 4 * (10 + 3 * 6), True: 4 * (10 + 2 * 6)}
+
+
+def test_one_vector_twice_as_wide_does_the_work_of_two(book):
+    """[key; value] for both, with a query of zeros where the value stands."""
+    query, _, memory, mask = example(3, 4, 6, 5, 7)
+    two, one = projected(book, 5, 7, 3), projected(book, 5, 7, 6, tied=True)
+    with torch.no_grad():
+        one.W_k.weight.copy_(torch.cat([two.W_k.weight, two.W_v.weight]))
+        one.W_q.weight.copy_(torch.cat([math.sqrt(2) * two.W_q.weight, torch.zeros(3, 5)]))
+        one.W_o.weight.copy_(torch.cat([torch.zeros(7, 3), two.W_o.weight], dim=1))
+    for mine, other in zip(one(query, memory, mask), two(query, memory, mask)):
+        torch.testing.assert_close(mine, other, **EXACT)
 
 
 @pytest.mark.parametrize("B, T, S, d, M", SIZES)
@@ -115,13 +163,14 @@ def test_attend_equals_pytorchs(book, B, T, S, d, M, lead, masked):
 def every_attention(book, d):
     return {
         "dot": book["DotAttention"](),
-        "dot, unscaled": book["DotAttention"](scaled=False),
-        "general": book["GeneralAttention"](d, d).double(),
+        "dot, unscaled": book["DotAttention"](scale=1.0),
+        "projected": projected(book, d, d, d + 1),
+        "projected, tied": projected(book, d, d, d + 1, tied=True),
         "attend": lambda q, m, mask: book["attend"](q, m, m, mask[:, None]),
     }
 
 
-@pytest.mark.parametrize("name", ["dot", "dot, unscaled", "general", "attend"])
+@pytest.mark.parametrize("name", ["dot", "dot, unscaled", "projected", "projected, tied", "attend"])
 def test_weights_are_shares_of_what_may_be_seen(book, name):
     """They sum to one over the memory's places, and a masked place weighs exactly nothing, whatever stands there."""
     query, memory, _, mask = example(4, 5, 7, 6)
@@ -153,7 +202,7 @@ def test_a_query_that_may_attend_nowhere_gives_nan_and_only_there(book):
         torch.testing.assert_close(mine[1:], other, **EXACT)
 
 
-@pytest.mark.parametrize("name", ["dot", "dot, unscaled", "general"])
+@pytest.mark.parametrize("name", ["dot", "dot, unscaled", "projected", "projected, tied"])
 def test_a_wrong_mask_is_refused_and_none_is_everything(book, name):
     query, memory, _, mask = example(2, 3, 4, 6)
     attention = every_attention(book, 6)[name]
@@ -192,25 +241,25 @@ def test_attend_takes_any_mask_that_broadcasts(book, shape):
         assert torch.equal(mine, other)
 
 
-def test_general_with_the_identity_is_the_dot_product(book):
+def test_projected_with_identities_is_the_dot_product(book):
     query, memory, _, mask = example(3, 4, 5, 6)
-    general = book["GeneralAttention"](6, 6).double()
+    attention = projected(book, 6, 6, 6)
     with torch.no_grad():
-        general.W.weight.copy_(torch.eye(6))
-    for mine, other in zip(general(query, memory, mask), book["DotAttention"]()(query, memory, mask)):
+        for W in attention.parameters():
+            W.copy_(torch.eye(6))
+    for mine, other in zip(attention(query, memory, mask), book["DotAttention"]()(query, memory, mask)):
         torch.testing.assert_close(mine, other, **EXACT)
 
 
-def test_dot_and_general_are_special_cases_of_attend(book):
-    """The general score is attend with W = W_q^T W_k, and the width of queries and keys is free."""
-    query, memory, _, mask = example(3, 4, 5, 6)
-    W_q, W_k = torch.randn(2, 2, 6, dtype=torch.float64)  # d = 2
-    general = book["GeneralAttention"](6, 6).double()
-    with torch.no_grad():
-        general.W.weight.copy_(math.sqrt(6 / 2) * W_q.T @ W_k)
-    expected = book["attend"](query @ W_q.T, memory @ W_k.T, memory, mask[:, None])
-    for mine, other in zip(general(query, memory, mask), expected):
-        torch.testing.assert_close(mine, other, **EXACT)
+@pytest.mark.parametrize("scale", [1.0, 0.3, torch.tensor(2.0, dtype=torch.float64)])
+def test_a_scale_multiplies_what_is_not_divided(book, scale):
+    query, key, value, mask = example(2, 3, 5, 4, 6)
+    mine = book["attend"](query, key, value, mask[:, None], scale)
+    theirs = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None], scale=float(scale))
+    torch.testing.assert_close(mine[0], theirs, **EXACT)
+    root = book["attend"](query, key, value, mask[:, None], 1 / math.sqrt(4))
+    for a, b in zip(root, book["attend"](query, key, value, mask[:, None])):
+        torch.testing.assert_close(a, b, **EXACT)
 
 
 @pytest.mark.parametrize("d", [1, 4, 64])
@@ -221,7 +270,7 @@ def test_the_root_is_there(book, d):
     mask = torch.ones(1, 2, dtype=torch.bool)
     for attention in [every_attention(book, d)["dot"], every_attention(book, d)["attend"]]:
         assert attention(query, memory, mask)[1][0, 0, 0].item() == pytest.approx(math.e / (math.e + 1), abs=1e-12)
-    unscaled = book["DotAttention"](scaled=False)(query, memory, mask)[1][0, 0, 0].item()
+    unscaled = book["DotAttention"](scale=1.0)(query, memory, mask)[1][0, 0, 0].item()
     assert unscaled == pytest.approx(1 / (1 + math.exp(-math.sqrt(d))), abs=1e-12)
 
 

@@ -103,6 +103,21 @@ def reader(name, *sizes):
     return "AttentionReader", lambda book: book["AttentionReader"](V, V, 3, D, book[name](*sizes), dropout=0.1), read
 
 
+def window(fixed):
+    def call(model, i):
+        query, memory = i.floats(B, T, D), i.floats(B, S, D)
+        return model(query, memory, i.mask(), i.floats(B)), model(query, memory, None, i.floats(B))
+
+    return "WindowAttention", lambda book: book["WindowAttention"](D, fixed), call
+
+
+def window_reader(fixed):
+    def build(book):
+        return book["WindowReader"](V, V, 3, D, book["WindowAttention"](D, fixed), dropout=0.1)
+
+    return "WindowReader", build, read
+
+
 def tag(kind):
     return (
         "LetterTagger",
@@ -202,13 +217,18 @@ CASES = {
     "AdditiveAttention": attention("AdditiveAttention", D, D, 6),
     "UniformAttention": attention("UniformAttention"),
     "DotAttention": attention("DotAttention"),
-    "DotAttention, not scaled": attention("DotAttention", False),
-    "GeneralAttention": attention("GeneralAttention", D, D),
+    "DotAttention, not divided": attention("DotAttention", 1.0),
+    "ProjectedAttention": attention("ProjectedAttention", D, D, 6),
+    "ProjectedAttention, tied": attention("ProjectedAttention", D, D, 6, True),
     "AttentionReader, additive": reader("AdditiveAttention", D, D, 6),
     "AttentionReader, uniform": reader("UniformAttention"),
     "AttentionReader, dot": reader("DotAttention"),
-    "AttentionReader, dot, not scaled": reader("DotAttention", False),
-    "AttentionReader, general": reader("GeneralAttention", D, D),
+    "AttentionReader, dot, not divided": reader("DotAttention", 1.0),
+    "AttentionReader, projected": reader("ProjectedAttention", D, D, 6),
+    "WindowAttention": window(False),
+    "WindowAttention, fixed": window(True),
+    "WindowReader": window_reader(False),
+    "WindowReader, fixed": window_reader(True),
     "MultiHeadAttention": ("MultiHeadAttention", lambda book: book["MultiHeadAttention"](D, H), look_around),
     "RotaryAttention": ("RotaryAttention", lambda book: book["RotaryAttention"](D, H), look_at_itself),
     "LetterTagger, none": tag("none"),
@@ -251,8 +271,10 @@ ASKS_FOR_NUMBERS = {
     "AdditiveAttention",
     "UniformAttention",
     "DotAttention",
-    "GeneralAttention",
+    "ProjectedAttention",
     "AttentionReader",
+    "WindowAttention",
+    "WindowReader",
 }
 
 

@@ -1,5 +1,6 @@
 """What the chapters say about the stored numbers of their studies: a test for each such claim."""
 
+import base64
 import sys
 from statistics import mean, median
 
@@ -297,3 +298,157 @@ def test_trained_the_cells_differ_in_their_gradient_and_hardly_in_what_they_reca
             assert run[three] < 0.25 and run[ten] < 0.05
     assert min(run[three] for run in cells["RNN"]["untrained"]["recall h"]) > 0.94
     assert max(run[three] for run in cells["RNN"]["trained"]["recall h"]) < 0.14
+
+
+# ---------------------------------------------------------------- chapter 7
+
+
+def one_vector(reader, part, metric, steps=800):
+    """The values of the seeds: three, or one after 1,600 steps."""
+    cells = {(c["reader"], c["steps"]): c for c in results("one_vector")["cells"]}
+    return cells[reader, steps][part][metric]
+
+
+def test_narrow_vectors_hurt_and_wider_ones_hardly_help():
+    against = results("one_vector")["minus k = 256"]
+    assert against["k = 4"][1] > against["k = 16"][2] and against["k = 16"][1] > against["k = 64"][2]
+    assert 0 < against["k = 64"][1] and abs(against["k = 1024"][0]) < 0.7
+
+
+def test_the_vector_has_room_for_a_long_new_word():
+    """Of test words of 10 to 12 letters nearly all are copied without an error, and most from the vector of a reader
+    that fails at half of them; a vector too narrow does worse."""
+    copied, long = reader_cell("one_vector", "copy, k = 256")["test"], slice(7, 10)
+    assert sum(copied["wrong"][long]) < 0.05 * sum(copied["words"][long])
+    held = results("one_vector")["copied from the reader's vector"]
+    read = reader_cell("one_vector", "k = 256")["test"]
+    assert sum(held["wrong"][long]) < 0.25 * sum(held["words"][long])
+    assert sum(read["wrong"][long]) > 0.5 * sum(read["words"][long])
+    wide, narrow = (one_vector(f"copy, k = {k}", "test", "word_error") for k in [256, 16])
+    assert max(wide) < min(narrow)
+
+
+def test_relatives_and_training_lower_the_excess_of_long_words():
+    """On the same test words with relatives among the training words and without; after 1,600 steps and after 800."""
+    same = {(c["reader"], c["steps"]): c["excess"] for c in results("one_vector")["words that either split tests"]}
+    for steps in [800, 1600]:
+        assert mean(same["k = 256, random split", steps]) < mean(same["k = 256", steps]) - 4
+    assert mean(one_vector("k = 256", "test", "excess", 1600)) < mean(one_vector("k = 256", "test", "excess")) - 1
+    assert mean(one_vector("k = 256", "train sample", "excess")) < mean(one_vector("k = 256", "test", "excess")) - 5
+
+
+# ---------------------------------------------------------------- chapter 8
+
+
+def reader_cell(study, reader, steps=800):
+    return next(c for c in results(study)["cells"] if (c["reader"], c["steps"]) == (reader, steps))
+
+
+def wrong_words(study, total):
+    """Whether each test word has an error in the run whose words the study kept."""
+    packed = base64.b64decode(results(study)["kept"]["wrong_test_words"])
+    return [bit == "1" for byte in packed for bit in f"{byte:08b}"][:total]
+
+
+def test_attention_is_ahead_of_the_one_vector_with_every_seed():
+    for steps in [800, 1600]:
+        plain, additive = (
+            reader_cell(*which, steps)["test"]["word_error"]
+            for which in [("one_vector", "k = 256"), ("choice", "additive")]
+        )
+        assert max(additive) < min(plain) and mean(plain) - mean(additive) > 0.03
+
+
+def test_the_weights_are_needed_and_windows_bring_most_of_their_worth():
+    """Uniform weights in the same reader are the zero; a window of one speed is behind by less than half as much, one
+    whose pace the decoder sets by less than a fifth, and on training words both are ahead."""
+    behind = results("choice")["minus additive"]
+    assert behind["uniform"][1] > 4 and all(low > 0 for _, low, _ in behind.values())
+    assert behind["fixed window"][0] < 0.5 * behind["uniform"][0]
+    assert behind["moving window"][0] < 0.2 * behind["uniform"][0]
+    blind = {name: reader_cell("choice", f"{name}, start of zeros")["test"] for name in ["additive", "moving window"]}
+    assert mean(blind["moving window"]["word_error"]) - mean(blind["additive"]["word_error"]) > 0.01
+    known = {name: reader_cell("choice", name)["train sample"]["word_error"] for name in ["additive", *behind]}
+    assert max(known["fixed window"] + known["moving window"]) < min(known["additive"])
+
+
+def test_attention_mends_more_than_it_breaks():
+    words = len(base64.b64decode(results("choice")["kept"]["wrong_test_words"])) * 8
+    pairs = list(zip(wrong_words("one_vector", words), wrong_words("choice", words)))
+    mended, fresh = (sum(pair == kind for pair in pairs) for kind in [(True, False), (False, True)])
+    assert mended > 1.6 * fresh > 0
+
+
+def test_long_words_exceed_the_null_where_no_part_of_the_word_is_handed_out():
+    """Excess over the null with every seed, for the one vector and the mean of all states; a window has none."""
+    plain, additive = reader_cell("one_vector", "k = 256"), reader_cell("choice", "additive")
+    assert min(plain["test"]["excess"]) > 6 + max(additive["test"]["excess"])
+    assert max(mean(cell["train sample"]["excess"]) for cell in [plain, additive]) < -1.5
+    uniform, window = (reader_cell("choice", name)["test"]["excess"] for name in ["uniform", "fixed window"])
+    assert min(uniform) > max(plain["test"]["excess"]) and max(map(abs, window)) < 2
+
+
+def test_relatives_in_training_give_away_less_than_attention_gains():
+    """On the words that are test words of either split, trained with and without relatives of them."""
+    splits = {(c["reader"], c["steps"]): c["both"] for c in results("choice")["splits"]}
+    behind = results("choice")["minus additive"]["uniform"][0]
+    for name, steps in [("additive", 800), ("additive", 1600), ("additive, no dropout", 1600)]:
+        leak = mean(splits[name, steps]) - mean(splits[f"{name}, random split", steps])
+        assert 1 < 100 * leak < behind
+
+
+def test_twenty_passes_leave_attention_ahead():
+    """The plain network has not reached then what attention has after 800 steps; on training words they are level."""
+    cells = {cell["reader"]: cell for cell in results("long_reading")["cells"]}
+    plain, additive = cells["one vector"], cells["additive"]
+    assert plain["test"]["word_error"] - additive["test"]["word_error"] > 0.02
+    assert plain["test"]["word_error"] > max(reader_cell("choice", "additive")["test"]["word_error"])
+    assert abs(plain["train sample"]["word_error"] - additive["train sample"]["word_error"]) < 0.015
+
+
+# ---------------------------------------------------------------- chapter 9
+
+
+def test_what_the_root_is_worth_to_a_reader():
+    """Each at its own learning rate the root is worth something with every seed, and it lets the rate be higher."""
+    cells = {cell["attention"]: cell for cell in results("scores")["cells"]}
+    root, without = (cells[f"dot, {name}"] for name in ["divided by the root", "not divided"])
+    assert max(root["test"]["word_error"]) < min(without["test"]["word_error"])
+    assert 0.01 < mean(without["test"]["word_error"]) - mean(root["test"]["word_error"]) < 0.035
+    assert root["learning_rate"] > without["learning_rate"]
+    rates = results("scores")["rates"]
+    assert rates["dot, not divided"]["0.032"][0] - rates["dot, divided by the root"]["0.032"][0] > 0.06
+
+
+def test_what_the_parts_of_the_recipe_are_worth():
+    dev = {cell["change"]: cell["dev"] for cell in results("recipe")["cells"]}
+    lost = {change: dev[change] - dev["the recipe"] for change in dev}
+    assert lost["batches of 128"] < -0.015 and lost["dropout 0"] < -0.012
+    assert max(abs(lost["no smoothing"]), abs(lost["no warm-up"])) < 0.005
+
+
+def test_the_chosen_rate_of_a_score_has_the_least_error_on_dev():
+    rates = results("scores")["rates"]
+    for cell in results("scores")["cells"][:2]:
+        tried = {float(rate): errors[0] for rate, errors in rates[cell["attention"]].items()}
+        best = min(tried, key=tried.get)
+        assert best == cell["learning_rate"] and min(tried) < best < max(tried)
+    assert all(min(map(float, rates[name])) <= 0.001 for name in ["dot, divided by the root", "dot, not divided"])
+
+
+def test_additive_attention_beside_a_dot_product_with_as_many_parameters():
+    cells = {cell["attention"]: cell for cell in results("projections")["cells"] if "width" not in cell}
+    errors = {name: cell["test"]["word_error"] for name, cell in cells.items()}
+    assert abs(mean(errors["projected dot"]) - mean(errors["additive"])) < 0.006
+    assert abs(cells["additive"]["parameters"] - cells["projected dot"]["parameters"]) <= 128
+
+
+def test_what_one_vector_costs_instead_of_two():
+    """Much where there is little room, unless it is twice as wide; and width matters."""
+    cells = {(c["attention"], c.get("width")): c["test"]["word_error"] for c in results("projections")["cells"]}
+    cost = {d: mean(cells["tied", d]) - mean(cells["separate", d]) for d in [1, 4, 64]}
+    assert min(cells["tied", 4]) > max(cells["separate", 4]) and 0.03 < cost[4] < 0.05
+    assert 0 < cost[64] < 0.015 and abs(cost[1]) < 0.01
+    assert abs(mean(cells["tied", 8]) - mean(cells["separate", 4])) < 0.01
+    assert mean(cells["separate", 1]) - mean(cells["separate", 4]) > 0.04
+    assert mean(cells["separate", 4]) - mean(cells["separate", 64]) > 0.02

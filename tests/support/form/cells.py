@@ -10,8 +10,9 @@ from tests.support.form.reading import cells_tagged, headings, markdown_cells, q
 from tools import notebooks as nb
 
 SETUP_LINES, CLASS_LINES, RECAP_LINES, COLUMNS = 100, 62, 230, 88
-# Part IV brings models back whole: two translators and both ways of decoding; a reader, a letter model and their loops.
-RECAP_LINES_OF = {"13": 400, "14": 260}
+# Chapters 8 and 9 train readers in chapter 7's loop. Part IV brings models back whole: two translators and both ways of
+# decoding; a reader, a letter model and their loops.
+RECAP_LINES_OF = {"08": 240, "09": 280, "13": 400, "14": 260}
 DATA_RECAPS = {"load_cmudict", "showcase_words", "word_families", "split_by_family"}
 IGNORED_CELLS = 3
 BARS = 2  # setup, and what comes from earlier chapters
