@@ -429,7 +429,6 @@ def test_what_the_page_says_of_reading_aloud(records):
     )
     best, plain = "GRU with additive attention", "encoder-decoder"
     assert min(errors, key=errors.get) == best
-    assert all(cost[best] <= c for model, c in cost.items() if "700" not in model)
     assert errors[plain] > errors[best] and cost[plain] > cost[best] and size[plain] > size[best]
     assert errors["Transformer, 2,100 steps"] > errors["Transformer, 4,200 steps"] > errors[best]
     equal_steps = [model for model in cost if "4,200" not in model and "700" not in model]

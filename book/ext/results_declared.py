@@ -71,11 +71,11 @@ TABLES = {
         axis="words wrong, %",
         columns=(*READING, *COST),
         rows=(
-            Row(7, "encoder-decoder", "Encoder-decoder, 2,100 steps", "encoder-decoder", "encoder-decoder"),
+            Row(7, "encoder-decoder", "Encoder-decoder, 800 steps", "encoder-decoder", "encoder-decoder"),
             Row(
                 8,
                 "GRU with additive attention",
-                "GRU with additive attention, 2,100 steps",
+                "GRU with additive attention, 800 steps",
                 "GRU with attention",
                 "attention",
             ),
@@ -110,7 +110,7 @@ TABLES = {
         axis="words wrong, %",
         columns=(*READING, COST[0]),
         rows=(
-            Row(9, "GRU with dot attention, 700 steps"),
+            Row(9, "GRU with queries, keys and values, 800 steps"),
             Row(11, "One-step encoder, no positions"),
             Row(11, "One-step encoder, sinusoidal positions"),
             Row(11, "One-step encoder, learned positions"),
@@ -167,11 +167,20 @@ NOT_SHOWN = {
     ("letter model", "RNN, 256 units", "bits per letter, test"): "the letter models are compared on dev words",
     ("letter model", "Kneser-Ney n-gram, order 6", "bits per letter, test"): "the same",
     ("letter model", "GRU, 67 units", "bits per letter, test"): "the same",
-    ("reading aloud", "encoder-decoder", "word error, test, beam 4"): "readers are compared as they read greedily",
-    ("reading aloud", "encoder-decoder", "phoneme error, test, beam 4"): "the same",
+    ("reading aloud", "encoder-decoder", "word error, dev"): "asked by a prompt",
+    ("copying", "encoder-decoder, width 256", "percent of long test words without an error"): "asked by a prompt",
     ("reading aloud", "encoder-decoder", "word error, training words"): "it was trained on them",
     ("reading aloud", "GRU with additive attention", "word error, dev"): "readers are compared on test words",
-    ("reading aloud", "GRU with dot attention, 700 steps", "word error, dev"): "the same",
+    (
+        "reading aloud",
+        "dot attention, not divided by the root",
+        "points of WER beyond the divided, test",
+    ): "asked by a prompt",
+    (
+        "reading aloud",
+        "attention of width 4, value tied to key",
+        "points of WER beyond separate, test",
+    ): "asked by a prompt",
     ("a nudge of the state", "untrained nn.RNN, 128 units", "share left after 20 letters"): "asked by a prompt",
     ("a gradient over 60 letters", "untrained nn.LSTM, 128 units", "share left"): "asked by a prompt",
     (
