@@ -73,7 +73,7 @@ MISTAKES = {
         ("0.8)", "0.0)", "it starts with another step"),
     ],
     "WindowReader": [
-        ("source.new_zeros(", "source.new_ones(", "the window starts at position 1"),
+        ("state[1].new_zeros(", "state[1].new_ones(", "the window starts at position 1"),
     ],
     "letter_moves": [
         ("for n in range(3)", "for n in range(2)", "no letter says two phonemes"),
