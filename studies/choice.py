@@ -69,8 +69,7 @@ def gather(done, book):
     cells.append({"reader": WINDOW, "steps": common.STEPS, "learning_rate": best["moving window"]})
     cells[-1]["parameters"] = blind["parameters"]
     for part in common.PARTS[:3]:
-        cells[-1][part] = {key: [blind[part][key]] for key in ["word_error", "phoneme_error"]}
-        cells[-1][part]["excess"] = [common.excess(book, blind[part])]
+        cells[-1][part] = common.by_seed([blind], part) | {"excess": [common.excess(book, blind[part])]}
     by_family = [name for name in CONTROLS if "random" not in name]
     wrong = {name: common.wrong_by_seed(done, name, best[name]) for name in by_family}
     beyond = {name: common.family_difference(book, wrong[name], wrong["additive"]) for name in by_family[1:]}

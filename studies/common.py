@@ -248,8 +248,6 @@ RATES = [0.004, 0.008, 0.016]
 TRAIN_SAMPLE = 8  # one training word in so many is read again
 READING = ["reading_data", "reading_pairs", "load_cmudict", "score_reader", "train_reader", "errors_by_length"]
 READING += ["fit_phoneme_error", "expected_word_error"]
-
-
 PARTS = ["dev", "test", "train sample", "both"]
 COUNTS = ["words", "wrong", "phonemes"]  # what the null curve needs
 
@@ -257,7 +255,7 @@ COUNTS = ["words", "wrong", "phonemes"]  # what the null curve needs
 @once
 def reading_splits(book):
     """The letters and phonemes, and the rows of each split: by family, and at random. Part `both` holds the words that
-    are test words of either split."""
+    are test words of both."""
     rows, letters, phonemes = book["reading_data"]()
     splits = {"by family": rows, "random": random_split(book, rows)}
     tested = set(splits["random"]["test"]["word"])
@@ -300,6 +298,11 @@ def train_and_read(book, make, steps, rate, seed, split="by family", parts=PARTS
         if name == "test":
             found["wrong"] = base64.b64encode(np.packbits(edits > 0).tobytes()).decode()
     return found
+
+
+def by_seed(runs, part):
+    """The errors of these runs on one part, a list each."""
+    return {key: [run[part][key] for run in runs] for key in ["word_error", "phoneme_error"]}
 
 
 def dev_word_error(result):
@@ -356,7 +359,7 @@ def reading_cells(book, done, names, searched=None, longer=(), by_length=None):
             cell = {"reader": name, "steps": steps, "learning_rate": best, "parameters": runs[0]["parameters"]}
             cell["train_nats"] = [run["train_nats"] for run in runs]
             for part in PARTS[:3]:
-                kept = cell[part] = {key: [run[part][key] for run in runs] for key in ["word_error", "phoneme_error"]}
+                kept = cell[part] = by_seed(runs, part)
                 if part != "dev":
                     kept["excess"] = [excess(book, run[part]) for run in runs]
                 if part != "dev" and (by_length is None or name in by_length):

@@ -9,19 +9,15 @@ ABOUT = (
 USES = [*common.READING, "EncoderDecoder", "AdditiveAttention", "AttentionReader", "beam_search", "reading_errors"]
 
 STEPS, SEED, BEAM = 4200, 0, 4  # 4,200 batches of 512: twenty passes
-HIDDEN, RATE, ATTENTION = 256, 0.008, 128
-JOBS = [
-    ("additive", 0.1, "by family"),
-    ("one vector", 0.1, "by family"),
-]  # kind, dropout, split
+HIDDEN, RATE, ATTENTION, SPLIT = common.SIZES["hidden_size"], 0.008, 128, "by family"
 
 
 def plan(done):
-    return JOBS
+    return [("additive",), ("one vector",)]
 
 
-def measure(book, kind, dropout, split):
-    models = []
+def measure(book, kind):
+    models, dropout = [], common.SIZES["dropout"]
 
     def make(n_letters, n_phonemes):
         sizes = n_letters, n_phonemes, common.SIZES["embedding_size"], HIDDEN
@@ -33,10 +29,10 @@ def measure(book, kind, dropout, split):
             models.append(book["EncoderDecoder"](*sizes, HIDDEN, dropout=dropout))
         return models[0]
 
-    found = common.train_and_read(book, make, STEPS, RATE, SEED, split)
+    found = common.train_and_read(book, make, STEPS, RATE, SEED, SPLIT)
     letters, phonemes, splits = common.reading_splits(book)
     for name in ["dev", "test"]:
-        rows = splits[split][name]
+        rows = splits[SPLIT][name]
         beams = book["beam_search"](models[0], [letters.encode(word) for word in rows["word"]], phonemes, BEAM)
         edits, lengths = book["reading_errors"]([beam[0][0] for beam in beams], rows["pronunciations"])
         found[name] |= {"beam_word_error": common.word_error(edits)}
@@ -46,8 +42,8 @@ def measure(book, kind, dropout, split):
 
 def gather(done):
     cells = []
-    for (kind, dropout, split), run in done.items():
-        cell = {"reader": kind, "dropout": dropout, "split": split, "parameters": run["parameters"]}
+    for (kind,), run in done.items():
+        cell = {"reader": kind, "dropout": common.SIZES["dropout"], "split": SPLIT, "parameters": run["parameters"]}
         for part in common.PARTS:
             cell[part] = {key: run[part][key] for key in run[part] if key.endswith("_error")}
             if part == "test":

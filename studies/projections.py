@@ -68,7 +68,7 @@ def gather(done):
         cell = {"attention": kind, "learning_rate": rate, "parameters": runs[0]["parameters"]}
         cell |= {"width": int(width)} if width else {}
         for part in ["dev", "test", "train sample"]:
-            cell[part] = {key: [run[part][key] for run in runs] for key in ["word_error", "phoneme_error"]}
+            cell[part] = common.by_seed(runs, part)
         cells.append(cell)
     rates = {SEARCHED: common.tried_rates(done, SEARCHED, common.SEEDS[0], common.dev_word_error)}
     return common.SIZES | {"seeds": common.SEEDS, "steps": STEPS, "rates": rates, "cells": cells}

@@ -1,4 +1,4 @@
-"""Chapter 9: is the root of d needed? Dot products divided by it, not divided, of a learned scale, and their rivals."""
+"""Chapter 9: is the root of d needed? Dot products divided by it, not divided, of a learned scale."""
 
 from studies import common
 
@@ -78,6 +78,6 @@ def gather(done):
         cell = {"attention": name, "learning_rate": best, "parameters": runs[0]["parameters"]}
         cell |= {"scale": [run["scale"] for run in runs]} if "scale" in runs[0] else {}
         for part in ["dev", "test", "train sample"]:
-            cell[part] = {key: [run[part][key] for run in runs] for key in ["word_error", "phoneme_error"]}
+            cell[part] = common.by_seed(runs, part)
         cells.append(cell)
     return common.SIZES | {"seeds": common.SEEDS, "steps": STEPS, "rates": rates, "cells": cells}

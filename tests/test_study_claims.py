@@ -303,10 +303,8 @@ def test_trained_the_cells_differ_in_their_gradient_and_hardly_in_what_they_reca
 # ---------------------------------------------------------------- chapter 7
 
 
-def one_vector(reader, part, metric, steps=800):
-    """The values of the seeds: three, or one after 1,600 steps."""
-    cells = {(c["reader"], c["steps"]): c for c in results("one_vector")["cells"]}
-    return cells[reader, steps][part][metric]
+def reader_cell(study, reader, steps=800):
+    return next(c for c in results(study)["cells"] if (c["reader"], c["steps"]) == (reader, steps))
 
 
 def test_narrow_vectors_hurt_and_wider_ones_hardly_help():
@@ -324,7 +322,7 @@ def test_the_vector_has_room_for_a_long_new_word():
     read = reader_cell("one_vector", "k = 256")["test"]
     assert sum(held["wrong"][long]) < 0.25 * sum(held["words"][long])
     assert sum(read["wrong"][long]) > 0.5 * sum(read["words"][long])
-    wide, narrow = (one_vector(f"copy, k = {k}", "test", "word_error") for k in [256, 16])
+    wide, narrow = (reader_cell("one_vector", f"copy, k = {k}")["test"]["word_error"] for k in [256, 16])
     assert max(wide) < min(narrow)
 
 
@@ -333,15 +331,12 @@ def test_relatives_and_training_lower_the_excess_of_long_words():
     same = {(c["reader"], c["steps"]): c["excess"] for c in results("one_vector")["words that either split tests"]}
     for steps in [800, 1600]:
         assert mean(same["k = 256, random split", steps]) < mean(same["k = 256", steps]) - 4
-    assert mean(one_vector("k = 256", "test", "excess", 1600)) < mean(one_vector("k = 256", "test", "excess")) - 1
-    assert mean(one_vector("k = 256", "train sample", "excess")) < mean(one_vector("k = 256", "test", "excess")) - 5
+    short, long = (reader_cell("one_vector", "k = 256", steps) for steps in [800, 1600])
+    assert mean(long["test"]["excess"]) < mean(short["test"]["excess"]) - 1
+    assert mean(short["train sample"]["excess"]) < mean(short["test"]["excess"]) - 5
 
 
 # ---------------------------------------------------------------- chapter 8
-
-
-def reader_cell(study, reader, steps=800):
-    return next(c for c in results(study)["cells"] if (c["reader"], c["steps"]) == (reader, steps))
 
 
 def wrong_words(study, total):
